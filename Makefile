@@ -1,0 +1,44 @@
+# make demo       the main job on real hosts, from nothing
+# make test       everything: unit, contract suites, lab
+# make test-unit  seconds, no root, no lab
+# make lint       ruff, mypy --strict, shellcheck
+
+SHELL := /bin/bash
+VENV ?= .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-unit test-lab lint lab-up lab-down clean
+
+$(STAMP): pyproject.toml
+	@./lab/prepare-venv $(VENV)
+	@touch $@
+
+demo: $(STAMP)
+	@$(PY) -m lab.demo
+
+test: $(STAMP) lint
+	@./lab/lab build
+	$(PY) -m pytest
+
+test-unit: $(STAMP)
+	$(PY) -m pytest tests/unit tests/contract
+
+test-lab: $(STAMP)
+	@./lab/lab build
+	$(PY) -m pytest tests/lab
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	shellcheck -s sh hooks/* lab/guest/*.sh
+
+lab-up:
+	@./lab/lab up
+
+lab-down:
+	@./lab/lab down
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build

@@ -1,0 +1,180 @@
+"""Installs zrep on the lab's nodes: programs, keys, known hosts, configuration, capsules.
+
+The order and the files are those of a real installation; only the transport is the lab's own
+root login. `runner` is the node on which zrep runs, `target` the one with the pool.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.world import World
+
+ROOT = Path(__file__).resolve().parent.parent
+TREES = ("zrep", "hooks", "policies")
+HERE = "/opt/zrep"
+LAUNCHER = f"""#!/bin/sh
+exec /usr/bin/python3 -I -c '
+import sys
+sys.path.insert(0, "{HERE}")
+from zrep.cli.main import main
+main()' "$@"
+"""
+SOURCES = """
+[set.platform.source.docker]
+host = "manager-1"
+method = "dir"
+path = "/docker"
+mounted = true
+
+[set.platform.source.mail]
+host = "manager-1"
+method = "lvm"
+volume = "vg_docker/tlv_mail"
+path = "/srv/mail"
+
+[set.platform.source.local]
+hosts = ["cassandra-1"]
+method = "lvm"
+volume = "vg_docker_local/lv_docker_local"
+path = "/docker_local"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Who plays which role. `sources` are logical host names, which are node names here."""
+
+    runner: str = "target"
+    target: str = "target"
+    replica: str = "offsite"
+    sources: tuple[str, ...] = ("manager-1", "cassandra-1")
+    policy: str = "production"
+    dataset: str = "backup/current"
+    replica_dataset: str = "tank/platform"
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.runner, self.target, self.replica, *self.sources)))
+
+
+def config_text(site: Site, *, extra: str = "") -> str:
+    """The zrep.toml of this site."""
+    hosts = ", ".join(f'{name} = "{name}"' for name in site.sources)
+    remote = f'host = "{site.target}"\n' if site.runner != site.target else ""
+    return f"""\
+[target]
+dataset = "{site.dataset}"
+{remote}policy = "{site.policy}"
+
+[deployment.lab]
+hosts = {{ {hosts} }}
+{SOURCES}
+[service.mail]
+source = "manager-1/mail"
+paths = ["/"]
+
+[replica.{site.replica}]
+host = "{site.replica}"
+dataset = "{site.replica_dataset}"
+policy = "offsite"
+{extra}"""
+
+
+def deploy(world: World, site: Site) -> None:
+    """Everything a fresh world needs before the first `zrep sync`."""
+    for name in {site.runner, site.target, site.replica}:
+        install_program(world, name)
+    install_keys(world, site)
+    install_config(world, site, config_text(site))
+    world.node(site.target).run(
+        f"zfs list -H {site.dataset} >/dev/null 2>&1 || "
+        f"zfs create -p -o compression=gzip-7 -o atime=off -o xattr=sa -o acltype=posix "
+        f"{site.dataset}"
+    )
+    world.node(site.replica).run(
+        f"zfs list -H {site.replica_dataset} >/dev/null 2>&1 || "
+        f"zfs create -p -o canmount=off -o readonly=on {site.replica_dataset}"
+    )
+    for name in site.sources:
+        install_role(world, site, name, f"--host {name}")
+    install_role(world, site, site.replica, f"--replica {site.replica}")
+    if site.target != site.runner:
+        install_role(world, site, site.target, "--target")
+
+
+def install_program(world: World, name: str) -> None:
+    """The package trees under /opt/zrep, and the `zrep` command."""
+    node = world.node(name)
+    node.run(f"rm -rf {HERE}.new && mkdir -p {HERE}.new /usr/local/bin")
+    node.push_bytes(_archive(TREES), f"{HERE}.new/zrep.tar")
+    node.run(
+        f"cd {HERE}.new && tar -xf zrep.tar && rm zrep.tar && chown -R root:root . && "
+        f"rm -rf {HERE} && mv {HERE}.new {HERE}"
+    )
+    node.push_bytes(LAUNCHER.encode(), "/usr/local/bin/zrep")
+    node.push_bytes((ROOT / "lab/guest/tree-sum.sh").read_bytes(), "/usr/local/bin/tree-sum")
+    node.run("chmod 755 /usr/local/bin/zrep /usr/local/bin/tree-sum")
+
+
+def _archive(trees: Iterable[str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for tree in trees:
+            tar.add(ROOT / tree, arcname=tree, filter=_plain)
+    return buffer.getvalue()
+
+
+def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in info.name else info
+
+
+def install_keys(world: World, site: Site) -> None:
+    """The control key on the runner, the read key on the target, known hosts on both."""
+    _make_key(world, site.runner, "control")
+    _make_key(world, site.target, "read")
+    known = "".join(f"{n} {host_key(world, n)}\n" for n in site.nodes)
+    for name in {site.runner, site.target}:
+        world.node(name).push_bytes(known.encode(), "/etc/zrep/known_hosts")
+
+
+def _make_key(world: World, name: str, key: str) -> None:
+    path = f"/etc/zrep/keys/{key}"
+    world.node(name).run(
+        f"mkdir -p -m 700 /etc/zrep/keys && "
+        f"{{ test -e {path} || ssh-keygen -q -t ed25519 -N '' -C zrep-{key} -f {path}; }}"
+    )
+
+
+def host_key(world: World, name: str) -> str:
+    """`ssh-ed25519 AAAA...`, read on the node itself."""
+    text = world.node(name).run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
+    return " ".join(text.split()[:2])
+
+
+def public_key(world: World, name: str, key: str) -> str:
+    return world.node(name).run(f"cat /etc/zrep/keys/{key}.pub").stdout
+
+
+def install_config(world: World, site: Site, text: str) -> None:
+    for name in {site.runner, site.target}:
+        world.node(name).run("mkdir -p /etc/zrep")
+        world.node(name).push_bytes(text.encode(), "/etc/zrep/zrep.toml")
+
+
+def install_role(world: World, site: Site, name: str, role: str) -> None:
+    """Render on the runner what `name` needs, carry it over, and install it there as root."""
+    runner, node = world.node(site.runner), world.node(name)
+    runner.push_bytes(public_key(world, site.runner, "control").encode(), "/tmp/control.pub")
+    runner.push_bytes(public_key(world, site.target, "read").encode(), "/tmp/read.pub")
+    runner.run(
+        f"rm -rf /tmp/render && zrep capsule render {role} --control-key /tmp/control.pub "
+        f"--read-key /tmp/read.pub --out /tmp/render && tar -C /tmp/render -cf /tmp/render.tar ."
+    )
+    node.push_bytes(runner.pull_bytes("/tmp/render.tar"), "/tmp/render.tar")
+    node.run(
+        "rm -rf /tmp/render && mkdir /tmp/render && tar -C /tmp/render -xf /tmp/render.tar && "
+        "/tmp/render/install"
+    )

@@ -1,0 +1,116 @@
+"""The saved world in the cache: the machines of all nodes, set up and running, ready to continue."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from lab import build, deps, store
+from lab.accel import choose_accel
+from lab.host import capture
+from lab.image import Image, ensure_image, images_folder
+from lab.lan import start_switch
+from lab.node import Node, Place
+from lab.nodes import NODES
+from lab.progress import Progress
+from lab.qemu import BINARY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedWorld:
+    """Disks, states and host keys of all nodes, for one image and one accelerator."""
+
+    folder: Path
+    image: Image
+    accel: str
+
+    def place(self, *, folder: Path, sockets: Path, owner: int | None) -> Place:
+        """Where a run of this world lives."""
+        return self._place(folder=folder, sockets=sockets, owner=owner, base=self.folder)
+
+    def _place(self, *, folder: Path, sockets: Path, owner: int | None, base: Path) -> Place:
+        return Place(
+            folder=folder,
+            sockets=sockets,
+            saved=base,
+            image=self.image,
+            known_hosts=base / "known_hosts",
+            accel=self.accel,
+            owner=owner,
+            stopping=Event(),
+        )
+
+    def build(self, building: Path, progress: Progress) -> None:
+        """Fill `building` with everything this world is."""
+        sockets = store.socket_folder(str(building))
+        place = self._place(folder=building, sockets=sockets, owner=os.getpid(), base=building)
+        nodes = [Node(spec, place) for spec in NODES]
+        for node in nodes:
+            build.trust(place.known_hosts, name=node.name, public=self.image.bootstrap_key)
+        switch = start_switch(sockets / "lan", log=building / "lan.log", owner=place.owner)
+        try:
+            builder = build.Builder(nodes, progress, known_hosts=place.known_hosts)
+            builder.build(boots_at_once=os.cpu_count() or 1)
+        finally:
+            for node in nodes:
+                node.abandon()
+            switch.end(grace=5)
+            store.remove(sockets)
+        (building / "accel").write_text(self.accel)
+        (building / "image").write_text(self.image.key)
+
+
+def worlds_folder() -> Path:
+    return store.cache_root() / "worlds"
+
+
+def world_key(image: Image, accel: str) -> str:
+    """Changes with the image, the nodes and their setup, and the kind of machine saved for."""
+    here = [store.HERE / name for name in ("build.py", "qemu.py", "nodes.py")]
+    files = [*build.setup_files(), *here]
+    return store.key_of((image.key, accel, _processor(accel), _qemu_version()), files=files)
+
+
+def _qemu_version() -> str:
+    return capture((BINARY, "--version")).splitlines()[0]
+
+
+def _processor(accel: str) -> str:
+    """A state saved with the host's processor continues on that kind only."""
+    if accel != "kvm":
+        return "emulated"
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return " ".join(sorted({line for line in lines if line.startswith(("model name", "flags"))}))
+
+
+def load_saved(key: str) -> SavedWorld:
+    """A world that is in the cache."""
+    folder = worlds_folder() / key
+    image = Image(folder=images_folder() / (folder / "image").read_text())
+    return SavedWorld(folder=folder, image=image, accel=(folder / "accel").read_text())
+
+
+def ensure_saved(progress: Progress, *, in_use: frozenset[str]) -> SavedWorld:
+    """Today's world, with everything it needs built first if need be; `in_use` is not pruned."""
+    root = store.cache_root()
+    with store.locked(root / "build.lock", progress=progress):
+        deps.ensure(progress, log=root / "deps.log")
+        image = ensure_image(progress)
+        accel = choose_accel(image, progress)
+        folder = worlds_folder() / world_key(image, accel)
+        if not folder.exists():
+            world = SavedWorld(folder=folder, image=image, accel=accel)
+            usual = build.USUAL_SECONDS
+            with (
+                progress.step("building the world", usual=usual),
+                store.completed(folder) as building,
+            ):
+                world.build(building, progress)
+            _prune(keep=frozenset({folder.name}) | in_use)
+    return load_saved(folder.name)
+
+
+def _prune(*, keep: frozenset[str]) -> None:
+    store.prune(worlds_folder(), keep=keep)
+    worlds = [load_saved(name) for name in keep if (worlds_folder() / name).exists()]
+    store.prune(images_folder(), keep={world.image.key for world in worlds})

@@ -1,0 +1,162 @@
+"""The running lab, as the command line and the tests use it."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from lab import build, saved, store
+from lab.errors import LabError
+from lab.host import Process
+from lab.lan import start_switch
+from lab.node import Node, Place
+from lab.nodes import NODES, NodeSpec
+from lab.progress import Progress
+from lab.saved import SavedWorld, load_saved
+
+USUAL_RESUME = 10
+
+
+class World:
+    """One run of the deployment: machines, and the network between them.
+
+    >>> world = World.load()
+    >>> world.ensure_up(["target", "offsite"])
+    >>> world.node("target").run("zpool list -H -o name").stdout
+    'backup\\n'
+    """
+
+    def __init__(self, run: str, progress: Progress) -> None:
+        self.progress = progress
+        self.run_name = run
+        self._folder = store.cache_root() / "runs" / run
+        self._sockets = store.socket_folder(str(self._folder))
+
+    @classmethod
+    def load(cls, *, run: str | None = None, quiet: bool = False) -> Self:
+        """The run $ZREP_LAB_RUN, or `default`; runs know nothing of each other."""
+        return cls(run or os.environ.get("ZREP_LAB_RUN", "default"), Progress(quiet=quiet))
+
+    def build(self) -> SavedWorld:
+        """Have image and world in the cache."""
+        return saved.ensure_saved(self.progress, in_use=self._in_use())
+
+    def ensure_up(self, names: Sequence[str] = (), *, tied: bool = True) -> None:
+        """Have the named nodes (all, if none) running; what is missing is built first.
+
+        Running nodes are left as they are, others continue from the saved state. With `tied`, the
+        machines end with this process at the latest.
+        """
+        specs = [spec_of(name) for name in names] or list(NODES)
+        world = self.build()
+        with self._locked():
+            self._begin_run(world, owner=os.getpid() if tied else None)
+            place = self._place(owner=os.getpid() if tied else None)
+            absent = [n for n in (Node(spec, place) for spec in specs) if not n.alive()]
+            if absent:
+                with self.progress.step(f"resuming {listing(absent)}", usual=USUAL_RESUME):
+                    self._resume(absent)
+
+    def node(self, name: str) -> Node:
+        """A node of this run, up or not."""
+        return Node(spec_of(name), self._place())
+
+    def running(self) -> list[Node]:
+        """The nodes whose machines run."""
+        if self._record() is None:
+            return []
+        place = self._place()
+        return [node for node in (Node(spec, place) for spec in NODES) if node.alive()]
+
+    def reset(self, names: Sequence[str] = ()) -> None:
+        """Put the named nodes (all that run, if none) back to the saved state, running."""
+        with self._locked():
+            nodes = [self.node(name) for name in names] or self.running()
+            with self.progress.step(f"resetting {listing(nodes)}", usual=USUAL_RESUME):
+                self._resume(nodes)
+
+    def down(self) -> None:
+        """End all machines of this run and forget what they did."""
+        with self._locked():
+            self._end_run()
+
+    # -- the run on disk: run.json names its world and its switch
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self._folder.with_name(f"{self.run_name}.lock")
+        with store.locked(lock, progress=self.progress):
+            yield
+
+    def _record(self) -> tuple[str, Process] | None:
+        try:
+            record = json.loads((self._folder / "run.json").read_text())
+        except FileNotFoundError:
+            return None
+        return record["world"], Process(pid=record["switch"], born=record["switch_born"])
+
+    def _place(self, *, owner: int | None = None) -> Place:
+        record = self._record()
+        if record is None:
+            raise LabError("nothing is up", hint="lab up")
+        world = load_saved(record[0])
+        return world.place(folder=self._folder, sockets=self._sockets, owner=owner)
+
+    def _begin_run(self, world: SavedWorld, *, owner: int | None) -> None:
+        record = self._record()
+        if record and record[0] != world.folder.name and self.running():
+            raise LabError("the machines that run are of an older world", hint="lab down, lab up")
+        if record and record[0] == world.folder.name and record[1].alive():
+            return
+        self._end_run()
+        self._folder.mkdir(parents=True)
+        lan = store.socket_folder(str(self._folder)) / "lan"
+        switch = start_switch(lan, log=self._folder / "lan.log", owner=owner)
+        record_text = json.dumps(
+            {"world": world.folder.name, "switch": switch.pid, "switch_born": switch.born}
+        )
+        (self._folder / "run.json").write_text(record_text)
+
+    def _resume(self, nodes: Sequence[Node]) -> None:
+        def abandon() -> None:
+            for node in nodes:
+                node.abandon()
+
+        try:
+            build.in_parallel(nodes, Node.resume, abandon=abandon)
+        except BaseException:
+            abandon()
+            if not self.running():
+                self._end_run()
+            raise
+
+    def _end_run(self) -> None:
+        record = self._record()
+        if record:
+            for node in self.running():
+                node.power_cut()
+            record[1].end(grace=5)
+        store.remove(self._folder)
+        store.remove(self._sockets)
+
+    def _in_use(self) -> frozenset[str]:
+        records = (store.cache_root() / "runs").glob("*/run.json")
+        return frozenset(json.loads(path.read_text())["world"] for path in records)
+
+
+def spec_of(name: str) -> NodeSpec:
+    """The row of the table."""
+    for spec in NODES:
+        if spec.name == name:
+            return spec
+    raise LabError(f"no node is called {name}", hint=f"there are {', '.join(all_names())}")
+
+
+def all_names() -> list[str]:
+    return [spec.name for spec in NODES]
+
+
+def listing(nodes: Sequence[Node]) -> str:
+    return ", ".join(node.name for node in nodes)

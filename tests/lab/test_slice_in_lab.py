@@ -1,0 +1,184 @@
+"""The main job on real hosts: back up, replicate, browse and prune, with the target local."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.deploy import Site
+from lab.world import World
+from tests.lab.cli import Zrep, tree_sum
+
+STATIC = ("manager-1", "/srv/mail", "manager-1/mail")
+
+
+@pytest.fixture(scope="module")
+def two_backups(world: World, zrep: Zrep) -> list[dict[str, Any]]:
+    """Two runs with a change of 1 MiB in between; newest first."""
+    zrep("sync")
+    world.node("manager-1").run("dd if=/dev/urandom of=/srv/mail/new bs=1M count=1 status=none")
+    zrep("sync")
+    return zrep.backups()
+
+
+@pytest.fixture
+def mounted(zrep: Zrep, two_backups: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    session = zrep.json("mount", two_backups[0]["id"])
+    yield session
+    zrep("umount", session["session"])
+
+
+def test_both_runs_are_listed_complete_and_newest_first(two_backups: list[dict[str, Any]]) -> None:
+    assert [b["state"] for b in two_backups] == ["complete", "complete"]
+    assert two_backups[0]["id"] > two_backups[1]["id"]
+    assert {c["source"] for c in two_backups[0]["children"]} == {
+        "manager-1/docker",
+        "manager-1/mail",
+        "cassandra-1/local",
+    }
+
+
+def test_one_backup_is_one_transaction_group(zrep: Zrep, two_backups: list[dict[str, Any]]) -> None:
+    names = " ".join(c["snapshot"] for c in two_backups[0]["children"])
+    groups = zrep.node.run(f"zfs get -H -p -o value createtxg {names}").stdout.split()
+    assert len(groups) == 3
+    assert len(set(groups)) == 1
+
+
+def test_the_second_backup_holds_only_what_changed(two_backups: list[dict[str, Any]]) -> None:
+    newer, older = (
+        next(c for c in b["children"] if c["source"] == "manager-1/mail") for b in two_backups
+    )
+    assert 1 << 20 <= newer["written"] < (1 << 20) + (256 << 10)
+    assert newer["written"] < older["referenced"] + (1 << 20)
+
+
+def test_the_clone_is_byte_for_byte_the_source(
+    world: World, zrep: Zrep, mounted: dict[str, Any]
+) -> None:
+    node, path, key = STATIC
+    assert tree_sum(zrep.node, mounted["paths"][key]) == tree_sum(world.node(node), path)
+
+
+def test_a_clone_is_read_only_and_runs_nothing(zrep: Zrep, mounted: dict[str, Any]) -> None:
+    path = mounted["paths"]["manager-1/mail"]
+    options = zrep.node.run(f"findmnt -n -o OPTIONS {path}").stdout.strip().split(",")
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(options)
+
+
+def test_a_session_is_listed_and_gone_after_umount(
+    zrep: Zrep, two_backups: list[dict[str, Any]]
+) -> None:
+    session = zrep.json("mount", "latest", "--purpose", "a look")
+    assert [s["session"] for s in zrep.json("sessions")] == [session["session"]]
+    assert session["backup"] == two_backups[0]["id"]
+    zrep("umount", session["session"])
+    assert zrep.json("sessions") == []
+    left = zrep.node.run("zfs list -H -r -o name backup/sessions; zfs holds -H -r backup").stdout
+    assert left.split() == ["backup/sessions"]
+
+
+def test_sources_are_left_as_they_were(world: World, two_backups: list[dict[str, Any]]) -> None:
+    assert two_backups
+    for name in ("manager-1", "cassandra-1"):
+        node = world.node(name)
+        assert node.run("lvs --noheadings -o lv_name --select 'lv_tags=zrep'").stdout.strip() == ""
+        assert node.run("findmnt -rn -o TARGET | grep ^/run/zrep || true").stdout == ""
+
+
+def test_the_offsite_copy_is_the_source_and_the_second_run_sends_only_the_change(
+    world: World, zrep: Zrep, local_site: Site, two_backups: list[dict[str, Any]]
+) -> None:
+    first = zrep.json("replicate", "offsite")
+    assert not first["conflicts"]
+    assert not first["failed"]
+    offsite = world.node("offsite")
+    snap = next(
+        c["snapshot"].partition("@")[2]
+        for c in two_backups[0]["children"]
+        if c["source"] == "manager-1/mail"
+    )
+    copy = f"{local_site.replica_dataset}/manager-1/mail@{snap}"
+    offsite.run(f"mkdir -p /mnt/look && mount -t zfs -o ro {copy} /mnt/look")
+    try:
+        assert tree_sum(offsite, "/mnt/look") == tree_sum(world.node("manager-1"), "/srv/mail")
+    finally:
+        offsite.run("umount /mnt/look")
+
+    world.node("manager-1").run("dd if=/dev/urandom of=/srv/mail/more bs=1M count=2 status=none")
+    zrep("sync")
+    again = zrep.json("replicate", "offsite")
+    mail = [s for s in again["sent"] if s["destination"].endswith("manager-1/mail")]
+    assert [s["base"] for s in mail] == [f"@{snap}"]
+    assert 2 << 20 <= mail[0]["bytes"] < (2 << 20) + (512 << 10)
+    assert zrep.json("replicate", "offsite")["sent"] == []
+
+
+def test_the_manifest_travels_to_the_replica(world: World, zrep: Zrep, local_site: Site) -> None:
+    zrep("replicate", "offsite")
+    text = f"""
+[target]
+dataset = "{local_site.replica_dataset}"
+policy = "offsite"
+"""
+    offsite = world.node("offsite")
+    offsite.run("mkdir -p /etc/zrep")
+    offsite.push_bytes(text.encode(), "/tmp/here.toml")
+    there = Zrep(offsite).json("--config", "/tmp/here.toml", "list")
+    assert [(b["id"], b["state"]) for b in there] == [(b["id"], b["state"]) for b in zrep.backups()]
+
+
+def test_a_divergent_replica_is_a_conflict_and_nothing_is_rolled_back(
+    world: World, zrep: Zrep, local_site: Site
+) -> None:
+    zrep("replicate", "offsite")
+    dataset = f"{local_site.replica_dataset}/manager-1/mail"
+    world.node("offsite").run(f"zfs snapshot {dataset}@somebody-elses")
+    zrep("sync")
+    done = zrep("replicate", "offsite", status=6)
+    assert "somebody-elses" in done.stdout
+    assert (
+        "somebody-elses" in world.node("offsite").run(f"zfs list -H -t snapshot {dataset}").stdout
+    )
+    world.node("offsite").run(f"zfs destroy {dataset}@somebody-elses")
+    zrep("replicate", "offsite")
+
+
+def test_prune_explains_then_destroys_exactly_that(zrep: Zrep) -> None:
+    """Two hourlies are wanted; three days later the others are old enough to go."""
+    for _ in range(2):
+        zrep("sync")
+    before = zrep.backups()
+    zrep.node.run("mkdir -p /etc/zrep/policies")
+    zrep.node.push_bytes(b"# two\nhourly = 2\nmanual = 0\n", "/etc/zrep/policies/two.toml")
+    text = zrep.node.run("cat /etc/zrep/zrep.toml").stdout.replace('"production"', '"two"')
+    zrep.node.push_bytes(text.encode(), "/etc/zrep/two.toml")
+    zrep.node.run("date -s '+3 days' >/dev/null")
+    try:
+        plan = zrep.json("--config", "/etc/zrep/two.toml", "prune", "--dry-run")
+        assert zrep.backups() == before
+        done = zrep.json("--config", "/etc/zrep/two.toml", "prune")
+    finally:
+        zrep.node.run("date -s '-3 days' >/dev/null")
+    doomed = {b["id"] for b in plan["backups"] if not b["keep"]}
+    assert doomed
+    assert all(b["reasons"] for b in plan["backups"])
+    assert done["failed"] == {}
+    assert [b["id"] for b in zrep.backups()] == [b["id"] for b in before if b["id"] not in doomed]
+    assert zrep.backups()[0]["id"] == before[0]["id"]
+
+
+def test_two_runs_at_once_do_not_interleave(zrep: Zrep) -> None:
+    zrep.node.run("systemd-run --quiet --unit=first-sync --collect zrep sync")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        done = zrep.node.run("zrep sync", check=False, timeout=300)
+        if done.returncode == 8:
+            break
+    assert done.returncode == 8, done.stderr
+    assert "pid" in done.stderr
+    zrep.node.run("while systemctl is-active -q first-sync; do sleep 1; done", timeout=300)
+    assert zrep.backups()[0]["state"] == "complete"

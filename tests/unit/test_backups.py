@@ -1,0 +1,134 @@
+"""What counts as a backup is decided by the names and the manifest, and by nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.drawn import A, B, backups, child, manifest
+from zrep.errors import BackupNotFound
+from zrep.model.backup import Manifest, SourceRecord, State, decode_manifest, encode_manifest
+from zrep.model.source import Consistency, SourceKey
+from zrep.planner.backups import resolve
+
+NOON, ONE, TWO = "20220101_120000", "20220101_130000", "20220102_120000"
+
+
+def test_all_children_present_is_complete() -> None:
+    found = backups(child(A, NOON, described=manifest()), child(B, NOON, described=manifest()))
+    assert [(str(b.id), b.state, len(b.children)) for b in found] == [(NOON, State.COMPLETE, 2)]
+
+
+def test_a_missing_child_is_incomplete() -> None:
+    assert backups(child(A, NOON, described=manifest()))[0].state is State.INCOMPLETE
+
+
+def test_no_manifest_is_unverified() -> None:
+    assert backups(child(A, NOON), child(B, NOON))[0].state is State.UNVERIFIED
+
+
+def test_a_failed_source_makes_it_partial() -> None:
+    told = manifest((A,), failed=(B,))
+    assert backups(child(A, NOON, described=told))[0].state is State.PARTIAL
+
+
+def test_one_child_with_a_manifest_speaks_for_those_without() -> None:
+    found = backups(child(A, NOON, described=manifest()), child(B, NOON))
+    assert [b.state for b in found] == [State.COMPLETE]
+
+
+def test_two_sets_that_publish_in_the_same_second_stay_two_backups() -> None:
+    one, two = manifest((A,), set_name="one"), manifest((B,), set_name="two")
+    found = backups(child(A, NOON, described=one), child(B, NOON, described=two))
+    assert {(b.set_name, b.state) for b in found} == {
+        ("one", State.COMPLETE),
+        ("two", State.COMPLETE),
+    }
+
+
+def test_newest_comes_first() -> None:
+    found = backups(*(child(A, i, described=manifest((A,))) for i in (NOON, TWO, ONE)))
+    assert [str(b.id) for b in found] == [TWO, ONE, NOON]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [(NOON, NOON), ("20220102", TWO), ("latest", TWO), ("20220101_13", ONE)]
+)
+def test_an_id_or_its_unambiguous_beginning_or_latest(text: str, meant: str) -> None:
+    found = backups(*(child(A, i, described=manifest((A,))) for i in (NOON, TWO, ONE)))
+    assert str(resolve(found, text).id) == meant
+
+
+@pytest.mark.parametrize("text", ["2022", "", "1200", "20220103", ".*", "20220101_12000"])
+def test_anything_else_is_refused(text: str) -> None:
+    found = backups(
+        *(child(A, i, described=manifest((A,))) for i in (NOON, TWO, "20220101_120001"))
+    )
+    with pytest.raises(BackupNotFound):
+        resolve(found, text)
+
+
+def test_an_ambiguous_beginning_names_the_candidates() -> None:
+    found = backups(*(child(A, i, described=manifest((A,))) for i in (NOON, ONE)))
+    with pytest.raises(BackupNotFound, match=f"{ONE}.*{NOON}"):
+        resolve(found, "20220101")
+
+
+def test_latest_is_never_partial() -> None:
+    whole, half = manifest((A,)), manifest((A,), failed=(B,))
+    found = backups(child(A, NOON, described=whole), child(A, ONE, described=half))
+    assert str(resolve(found, "latest").id) == NOON
+
+
+WORDS = st.from_regex(r"[a-z0-9][a-z0-9_.\-]{0,20}", fullmatch=True)
+RECORDS = st.builds(
+    SourceRecord,
+    key=st.builds(SourceKey, WORDS, WORDS),
+    ok=st.just(True),
+    files=st.integers(0, 10**9),
+    size=st.integers(0, 10**15),
+    transferred=st.integers(0, 10**15),
+    deleted=st.integers(0, 10**9),
+    method=st.just("lvm"),
+) | st.builds(
+    SourceRecord,
+    key=st.builds(SourceKey, WORDS, WORDS),
+    ok=st.just(False),
+    why=st.text(max_size=300),
+    method=st.just("dir"),
+)
+
+
+@given(st.lists(RECORDS, max_size=5, unique_by=lambda r: r.key))
+def test_a_manifest_survives_its_properties(records: list[SourceRecord]) -> None:
+    told = Manifest(
+        set_name="platform",
+        state=State.COMPLETE,
+        consistency=Consistency.NODE,
+        sources=tuple(sorted(records, key=lambda r: (r.key.host, r.key.name))),
+        version="1",
+        config="abc",
+        seconds=1.5,
+    )
+    properties = encode_manifest(told)
+    assert decode_manifest(properties) is not None
+    back = decode_manifest(properties)
+    assert back is not None
+    assert sorted(back.sources, key=lambda r: r.key) == sorted(told.sources, key=lambda r: r.key)
+    assert all(len(v) < 8192 and v.isascii() and "\n" not in v for v in properties.values())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"io.zrep:state": "fine"},
+        {"io.zrep:consistency": "-"},
+        {"io.zrep:seconds": "soon"},
+        {"io.zrep:src:h1:a": "{"},
+        {"io.zrep:src:h1:a": "[]"},
+        {"io.zrep:src:h1:a": "{}"},
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_none(broken: dict[str, str]) -> None:
+    assert decode_manifest({**encode_manifest(manifest()), **broken}) is None

@@ -1,0 +1,1 @@
+"""What other hosts need from zrep: rendering their files, and the gate that answers our keys."""

@@ -1,0 +1,188 @@
+"""The far side of a restricted key: judge SSH_ORIGINAL_COMMAND, then become it, or refuse.
+
+Runs as root behind sudo, which keeps that one variable for this program alone. zfs replaces this
+process; rsync runs as a child under a lock and ends when the other side is gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shlex
+import stat
+import subprocess
+import sys
+import syslog
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, signal
+from types import FrameType
+from typing import NoReturn
+
+from zrep.capsule.gate import Allowed, Gate, PullArgv, Refusal
+from zrep.capsule.gate_policy import GatePolicy, Role, parse_policy
+from zrep.model.names import DatasetName
+
+POLICY = Path("/etc/zrep/gate.toml")
+LOCKS = Path("/run/lock")
+VARIABLE = "SSH_ORIGINAL_COMMAND"
+REFUSED, BUSY, BROKEN = 126, 75, 78
+GRACE_SECONDS = 10.0
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+def main(
+    role: str,
+    *,
+    pull_argv: PullArgv,
+    environ: Mapping[str, str] = os.environ,
+    policy_file: Path = POLICY,
+    locks: Path = LOCKS,
+) -> int:
+    """The exit status of what was run; 126 refused, 75 busy, 78 the policy file is not usable."""
+    try:
+        policy = read_policy(policy_file, Role(role))
+    except (OSError, ValueError) as error:
+        return _say(BROKEN, f"{policy_file}: {error}")
+    argv = split_request(environ.get(VARIABLE, ""))
+    if argv is None:
+        return _refuse(policy, "no request, or not spelled as zrep spells it")
+    verdict = Gate(policy=policy, facts=HostFacts(), pull_argv=pull_argv).judge(argv)
+    if isinstance(verdict, Refusal):
+        return _refuse(policy, verdict.reason)
+    if verdict.pulls_into is not None:
+        return _pull(verdict, verdict.pulls_into, locks)
+    return _become(verdict.argv)
+
+
+def split_request(text: str) -> tuple[str, ...] | None:
+    """The words, only if joining them again gives the same text: one spelling per request."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return None
+    return tuple(words) if words and shlex.join(words) == text else None
+
+
+def read_policy(path: Path, role: Role) -> GatePolicy:
+    """ValueError unless root alone can write it."""
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ValueError("can be written by others than root")
+        return parse_policy(file.read().decode(), role)
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """Implements zrep.capsule.gate.Facts by asking zfs."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: ENVIRONMENT)
+
+    def mountpoint(self, name: DatasetName) -> str | None:
+        lines = self._lines("zfs", "list", "-H", "-p", "-o", "mounted,mountpoint", str(name))
+        mounted, _, path = lines[0].partition("\t") if lines else ("no", "", "")
+        return path if mounted == "yes" and path.startswith("/") else None
+
+    def token_snapshot(self, token: str) -> str | None:
+        for line in self._lines("zfs", "send", "-n", "-v", "-t", token):
+            key, _, value = line.strip().partition(" = ")
+            if key == "toname":
+                return value
+        return None
+
+    def _lines(self, *argv: str) -> Sequence[str]:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=dict(self.environment),
+            timeout=60,
+            check=False,
+        )
+        return done.stdout.splitlines() if done.returncode == 0 else ()
+
+
+def _become(argv: tuple[str, ...]) -> int:
+    try:
+        os.execvpe(argv[0], argv, ENVIRONMENT)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        return _say(127, f"{argv[0]}: {error.strerror}")
+
+
+def _pull(allowed: Allowed, dataset: DatasetName, locks: Path) -> int:
+    """Two transfers never write into one dataset, whoever asked for them."""
+    with _locked(locks / f"zrep-{str(dataset).replace('/', '%')}.lock") as lock:
+        if lock is None:
+            return _say(BUSY, f"another transfer into {dataset} is running")
+        return run_while_asked(allowed.argv, lock)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int | None]:
+    """The locked descriptor, which the transfer inherits; None when somebody else has it."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield lock
+    except BlockingIOError:
+        yield None
+    finally:
+        os.close(lock)
+
+
+def run_while_asked(argv: Sequence[str], lock: int) -> int:
+    """Run until it ends, or until our stdin ends: then whoever asked is gone, and so is the run."""
+    for number in (SIGTERM, SIGINT, SIGHUP):
+        signal(number, _leave)
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, env=ENVIRONMENT, start_new_session=True, pass_fds=(lock,)
+    ) as child:
+        ended = os.pidfd_open(child.pid)
+        try:
+            _watch(ended)
+        finally:
+            _end_group(child, ended)
+            os.close(ended)
+        status = child.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _watch(ended: int) -> None:
+    """Return when the child has ended or nobody holds the other end of our stdin any more."""
+    while True:
+        ready, _, _ = select.select([ended, sys.stdin.fileno()], [], [])
+        if ended in ready or not os.read(sys.stdin.fileno(), 4096):
+            return
+
+
+def _end_group(child: subprocess.Popen[bytes], ended: int) -> None:
+    for number in (SIGTERM, SIGKILL):
+        if child.poll() is not None:
+            return
+        os.killpg(child.pid, number)
+        select.select([ended], [], [], GRACE_SECONDS)
+
+
+def _refuse(policy: GatePolicy, reason: str) -> int:
+    return _say(REFUSED, f"refused for role {policy.role}: {reason}")
+
+
+def _say(status: int, text: str) -> int:
+    printable = "".join(c if c.isprintable() else "?" for c in text)[:500]
+    syslog.openlog("zrep-gate", syslog.LOG_PID, syslog.LOG_AUTH)
+    syslog.syslog(syslog.LOG_WARNING, printable)
+    sys.stderr.write(f"zrep gate: {printable}\n")
+    return status

@@ -1,0 +1,118 @@
+"""What a gate may do on its host: read from the root-owned /etc/zrep/gate.toml. Pure."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zrep.model.names import DatasetName
+from zrep.model.source import SourceKey, is_word
+
+
+class Role(StrEnum):
+    """Which key is talking."""
+
+    TARGET = "target"
+    REPLICA = "replica"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRule:
+    """One source that may be pulled, from where, and into which child of the dataset."""
+
+    key: SourceKey
+    address: str
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullLogin:
+    """The login with which this host reads sources; paths are of this host."""
+
+    user: str
+    key_file: str
+    known_hosts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy:
+    """Everything at and below `dataset`, and for a target the clones below `sessions`."""
+
+    role: Role
+    dataset: DatasetName
+    sessions: DatasetName | None = None
+    login: PullLogin | None = None
+    pulls: tuple[PullRule, ...] = ()
+
+    def covers(self, name: DatasetName) -> bool:
+        return name.is_below(self.dataset) or self.covers_session(name)
+
+    def covers_session(self, name: DatasetName) -> bool:
+        return self.sessions is not None and name.is_below(self.sessions)
+
+    def is_clone_place(self, name: DatasetName) -> bool:
+        """Strictly below the sessions' root."""
+        return self.covers_session(name) and name != self.sessions
+
+
+def parse_policy(text: str, role: Role) -> GatePolicy:
+    """ValueError names the bad field; a role that the file does not give is refused so.
+
+    [target]
+    dataset = "backup/current"
+    sessions = "backup/sessions"
+    login = { user = "zrep", key_file = "/etc/zrep/keys/read", known_hosts = "/etc/..." }
+    pulls = [{ source = "manager-1/mail", address = "10.0.0.11", port = 22 }]
+    """
+    table = _table(tomllib.loads(text).get(role.value), f"[{role}]")
+    known = {"dataset"} | ({"sessions", "login", "pulls"} if role is Role.TARGET else set())
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise ValueError(f"[{role}]: unknown {', '.join(unknown)}")
+    return GatePolicy(
+        role=role,
+        dataset=DatasetName(_text(table, "dataset")),
+        sessions=DatasetName(_text(table, "sessions")) if "sessions" in table else None,
+        login=_login(_table(table["login"], "login")) if "login" in table else None,
+        pulls=tuple(_pull(_table(entry, "pulls")) for entry in _array(table, "pulls")),
+    )
+
+
+def _login(table: Mapping[str, object]) -> PullLogin:
+    return PullLogin(
+        user=_text(table, "user"),
+        key_file=_text(table, "key_file"),
+        known_hosts=_text(table, "known_hosts"),
+    )
+
+
+def _pull(table: Mapping[str, object]) -> PullRule:
+    host, _, name = _text(table, "source").partition("/")
+    port = table.get("port", 22)
+    if not is_word(host) or not is_word(name):
+        raise ValueError(f"pulls.source: not host/name: {host}/{name}")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
+        raise ValueError(f"pulls.port: {port!r}")
+    return PullRule(key=SourceKey(host, name), address=_text(table, "address"), port=port)
+
+
+def _table(value: object, place: str) -> Mapping[str, object]:
+    if isinstance(value, dict):
+        return value
+    raise ValueError(f"{place}: no such table")
+
+
+def _array(table: Mapping[str, object], key: str) -> list[object]:
+    value = table.get(key, [])
+    if isinstance(value, list):
+        return value
+    raise ValueError(f"{key}: not an array")
+
+
+def _text(table: Mapping[str, object], key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key}: not a text: {value!r}")
+    return value

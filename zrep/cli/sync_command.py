@@ -1,0 +1,44 @@
+"""zrep sync."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from zrep.cli.common import dry_run_option, emit_json, json_option, load_config
+from zrep.errors import Exit
+
+
+@click.command("sync")
+@click.argument("set_name", metavar="[SET]", required=False)
+@dry_run_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, set_name: str | None, dry_run: bool, as_json: bool) -> int:
+    """Pull every source of SET and publish one backup.
+
+    All source snapshots are taken first, then each is pulled into its own dataset and verified;
+    one atomic ZFS snapshot of the verified ones is the backup. Exit code 4: some sources failed
+    and the backup was published as partial.
+
+    \b
+    Examples:
+      zrep sync                 the only set there is
+      zrep sync platform --dry-run
+    """
+    from zrep.cli.progress import Lines
+    from zrep.engine.site import open_site
+    from zrep.engine.sync import plan_sync, sync
+    from zrep.model.backup import State
+    from zrep.report.sync import plan_json, render_plan, render_report, report_json
+
+    with open_site(load_config(ctx)) as site:
+        if dry_run:
+            plan = plan_sync(site, site.backup_set(set_name), now=datetime.now(UTC))
+            emit_json(plan_json(plan)) if as_json else click.echo(render_plan(plan))
+            return Exit.DONE
+        report = sync(site, set_name, Lines.on_stderr())
+    emit_json(report_json(report)) if as_json else click.echo(render_report(report))
+    complete = report.published.manifest.state is State.COMPLETE
+    return Exit.DONE if complete else Exit.PARTIAL

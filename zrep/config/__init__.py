@@ -1,0 +1,8 @@
+"""The configuration: read from TOML, checked as a whole, every problem with file and line.
+
+`load` does the reading; everything else here is decided by its arguments alone.
+"""
+
+from zrep.config.load import load
+
+__all__ = ["load"]

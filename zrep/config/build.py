@@ -1,0 +1,180 @@
+"""The whole of zrep.toml as a Config: every table read, every problem collected."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from zrep.config.datasets import check_datasets
+from zrep.config.document import Document, Problem
+from zrep.config.keys import ZREP
+from zrep.config.schema import Section, open_document, suggest
+from zrep.config.sources import Declared, check_lengths, read_sets
+from zrep.config.values import (
+    Wrong,
+    absolute_path,
+    address,
+    boolean,
+    compression,
+    dataset,
+    list_of,
+    relative_path,
+    shown,
+    text,
+    user,
+    word,
+)
+from zrep.model.policy import Policy
+from zrep.model.source import Address, Config, Replica, Service, SourceKey, Ssh, Target
+
+Policies = Mapping[str, Policy | None]
+"""Policies by name; None for a file with problems of its own, which are reported there."""
+
+
+def build_config(
+    document: Document, policies: Policies, problems: list[Problem], *, digest: str
+) -> Config | None:
+    """The configuration, or None with all that is wrong added to `problems`."""
+    root = open_document(document, problems, ZREP[""])
+    deployment, hosts = _read_deployments(root)
+    sets, declared = read_sets(root, hosts)
+    services = _read_services(root, declared)
+    target = _read_target(root, policies)
+    replicas = _read_replicas(root, policies, target)
+    check_datasets(root, policies)
+    ssh = _read_ssh(root)
+    state_dir = root.get_or("state_dir", absolute_path, "/var/lib/zrep")
+    run_dir = root.get_or("run_dir", absolute_path, "/run/zrep")
+    if target is not None:
+        check_lengths(declared, target.dataset)
+    if target is None or problems:
+        return None
+    return Config(
+        target=target,
+        hosts=hosts,
+        sets=sets,
+        replicas=replicas,
+        services=services,
+        ssh=ssh,
+        deployment=deployment,
+        state_dir=state_dir,
+        run_dir=run_dir,
+        digest=digest,
+    )
+
+
+def digest_of(values: Mapping[str, object], policies: Mapping[str, Mapping[str, object]]) -> str:
+    """16 hex digits that change when the meaning of the configuration may have changed.
+
+    Comments, spacing and the order of keys make no difference; the order of dataset sections
+    does, as it does to sanoid.
+    """
+    sections = values.get("dataset")
+    order = list(sections) if isinstance(sections, dict) else []
+    whole = {"zrep": values, "policies": policies, "order": order}
+    canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _read_target(root: Section, policies: Policies) -> Target | None:
+    section = root.table("target", ZREP["target"])
+    where = section.need("dataset", dataset)
+    policy = _policy(section, policies, needed=True)
+    host = section.get("host", address)
+    packing = section.get_or("compression", compression, "gzip-7")
+    if policy and not policy.autosnap:
+        section.note(f"{policy.name} takes no snapshots (autosnap = false)", "policy")
+    if where is None or policy is None:
+        return None
+    return Target(dataset=where, policy=policy, address=host, compression=packing)
+
+
+def _policy(section: Section, policies: Policies, *, needed: bool) -> Policy | None:
+    def known(value: object) -> str:
+        name = text(value)
+        if name not in policies:
+            raise Wrong(f"{shown(name)} is no policy{suggest(name, policies)}")
+        return name
+
+    name = section.need("policy", known) if needed else section.get("policy", known)
+    return policies.get(name) if name else None
+
+
+def _read_ssh(root: Section) -> Ssh:
+    section = root.table("ssh", ZREP["ssh"])
+    default = Ssh()
+    return Ssh(
+        user=section.get_or("user", user, default.user),
+        control_key=section.get_or("control_key", absolute_path, default.control_key),
+        read_key=section.get_or("read_key", absolute_path, default.read_key),
+        known_hosts=section.get_or("known_hosts", absolute_path, default.known_hosts),
+    )
+
+
+def _read_deployments(root: Section) -> tuple[str, dict[str, Address]]:
+    """The deployment that is backed up, and the address of each of its logical hosts."""
+    sections = root.tables("deployment", ZREP["deployment.*"])
+    hosts = {name: _read_hosts(section) for name, section in sections.items()}
+    marked = [n for n, s in sections.items() if s.get_or("default", boolean, default=False)]
+    if len(marked) > 1:
+        sections[marked[1]].note(f"{marked[0]} is the default deployment already", "default")
+    if len(sections) > 1 and not marked:
+        root.note("several deployments: say default = true in the one to back up", "deployment")
+    chosen = [*marked, *sections, ""][0]
+    return chosen, hosts.get(chosen, {})
+
+
+def _read_hosts(section: Section) -> dict[str, Address]:
+    """Hosts with a wrong address stay in the list, so that their sources are no second error."""
+    names = section.table("hosts", ())
+    found = {}
+    for name in names.values:
+        try:
+            word(name)
+        except Wrong as wrong:
+            names.note(f"the name {wrong}", name)
+        found[name] = names.get(name, address) or Address(host=name)
+    if not found:
+        section.note("has no hosts")
+    return found
+
+
+def _read_services(root: Section, declared: Declared) -> dict[str, Service]:
+    known = {str(key): key for key, _, _ in declared}
+
+    def source(value: object) -> SourceKey:
+        name = text(value)
+        if name not in known:
+            raise Wrong(f"{shown(name)} is no source of any set{suggest(name, known)}")
+        return known[name]
+
+    services = {}
+    for name, section in root.tables("service", ZREP["service.*"]).items():
+        key = section.need("source", source)
+        paths = section.need("paths", list_of(relative_path))
+        swarm = section.get("swarm", list_of(text, empty=True)) or ()
+        if key and paths:
+            services[name] = Service(name=name, source=key, paths=paths, swarm=swarm)
+    return services
+
+
+def _read_replicas(root: Section, policies: Policies, target: Target | None) -> dict[str, Replica]:
+    replicas = {}
+    for name, section in root.tables("replica", ZREP["replica.*"]).items():
+        where = section.need("dataset", dataset)
+        host = section.get("host", address)
+        policy = _policy(section, policies, needed=False)
+        if where is None:
+            continue
+        replicas[name] = Replica(name=name, dataset=where, policy=policy, address=host)
+        if target and host == target.address and _overlap(replicas[name], target):
+            section.note(
+                f"{where} and the target {target.dataset} lie within each other", "dataset"
+            )
+    return replicas
+
+
+def _overlap(replica: Replica, target: Target) -> bool:
+    a, b = replica.dataset, target.dataset
+    return a.is_below(b) or b.is_below(a)

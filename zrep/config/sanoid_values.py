@@ -1,0 +1,106 @@
+"""How each of sanoid's keys is read from TOML: counts, times, switches, ages, scripts.
+
+What TOML lets through and sanoid would take for something else (a count in quotes, `yes`) is
+refused: a count that reads as 0 would destroy the whole class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from zrep.config import keys
+from zrep.config.values import (
+    Parse,
+    Wrong,
+    absolute_path,
+    boolean,
+    dataset,
+    integer,
+    list_of,
+    shown,
+    text,
+    word,
+)
+from zrep.model.policy import DAY, SCHEDULE_RANGES
+
+_AGE = re.compile(r"(\d+)([ywdhms])", re.IGNORECASE)
+_UNITS = {"y": 365 * DAY, "w": 7 * DAY, "d": DAY, "h": 3600, "m": 60, "s": 1}
+_BARE_UNIT = {
+    "frequently": 1,
+    "hourly": 60,
+    "daily": 3600,
+    "weekly": DAY,
+    "monthly": 7 * DAY,
+    "yearly": 31 * DAY,
+}
+MAX_COUNT = 1_000_000
+
+
+def age(bare_unit: int) -> Parse[int]:
+    """Seconds: "28h" -> 100800; a bare number counts in the key's own unit."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value * bare_unit
+        match = _AGE.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise Wrong(f'must be an age like "90m", "28h" or "32d", not {shown(value)}')
+        return int(match[1]) * _UNITS[match[2].lower()]
+
+    return parse
+
+
+def timezone(value: object) -> str:
+    """A name from the zone database, like Europe/Stockholm."""
+    from zoneinfo import ZoneInfo, available_timezones
+
+    name = text(value)
+    if name == "UTC":
+        return name
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        from zrep.config.schema import suggest
+
+        reason = f"must be a time zone like Europe/Stockholm, not {shown(name)}"
+        raise Wrong(reason + suggest(name, available_timezones())) from None
+    return name
+
+
+def recursive(value: object) -> bool | str:
+    if isinstance(value, bool) or value == "zfs":
+        return value
+    raise Wrong(f'must be true, false or "zfs", not {shown(value)}')
+
+
+def templates(value: object) -> tuple[str, ...]:
+    """`"a"`, `"a, b"` or `["a", "b"]`."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    return list_of(word)(value)
+
+
+def script(value: object) -> tuple[str, ...]:
+    """A program with its arguments; the program by its absolute path."""
+    argv = tuple(text(value).split()) if isinstance(value, str) else list_of(text)(value)
+    absolute_path(argv[0])
+    return argv
+
+
+PARSERS: Mapping[str, Parse[object]] = {
+    **dict.fromkeys(keys.COUNTS, integer(0, MAX_COUNT)),
+    "manual": integer(0, MAX_COUNT),
+    **{key: integer(low, high) for key, (low, high) in SCHEDULE_RANGES.items()},
+    "timezone": timezone,
+    **dict.fromkeys(("autosnap", "autoprune", *keys.MONITOR), boolean),
+    **dict.fromkeys(("no_inconsistent_snapshot", "force_post_snapshot_script"), boolean),
+    **dict.fromkeys(("process_children_only", "skip_children"), boolean),
+    **dict.fromkeys(("prune_defer", *keys.CAPACITY), integer(0, 100)),
+    **{key: age(_BARE_UNIT[key.rpartition("_")[0]]) for key in keys.AGES},
+    **dict.fromkeys(keys.SCRIPTS, script),
+    "script_timeout": integer(0, DAY),
+    "path": dataset,
+    "use_template": templates,
+    "recursive": recursive,
+}

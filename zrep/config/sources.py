@@ -1,0 +1,141 @@
+"""Sets and their sources: [set.NAME] and [set.NAME.source.NAME]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zrep.config.cron import cron
+from zrep.config.keys import ZREP
+from zrep.config.schema import Section, dotted, suggest
+from zrep.config.values import (
+    Wrong,
+    absolute_path,
+    boolean,
+    duration,
+    list_of,
+    one_of,
+    shown,
+    size,
+    text,
+    volume,
+)
+from zrep.model.names import MAX_DATASET_NAME, DatasetName, SnapClass
+from zrep.model.source import BackupSet, Method, OnPartial, Source, SourceKey
+
+_PLANNED = ("gluster", "zfs", "dump")
+_MAX_PAUSE = 300
+_LONGEST_SNAPSHOT = len("@zrep_20220906_082043_" + ".".join(SnapClass))
+
+# Every source that the file names, and the section that does; None when it could not be read.
+Declared = list[tuple[SourceKey, Source | None, Section]]
+
+
+def read_sets(root: Section, hosts: Iterable[str]) -> tuple[dict[str, BackupSet], Declared]:
+    """All sets, and all the sources that they declare."""
+    known = sorted(hosts)
+    sets: dict[str, BackupSet] = {}
+    declared: Declared = []
+    for name, section in root.tables("set", ZREP["set.*"]).items():
+        found: Declared = []
+        for source_name, source in section.tables("source", ZREP["set.*.source.*"]).items():
+            found += [(k, s, source) for k, s in _read_source(source, source_name, known)]
+        _check_shared(found, declared)
+        declared += found
+        sets[name] = _set(name, section, tuple(s for _, s, _ in found if s))
+    return sets, declared
+
+
+def _set(name: str, section: Section, sources: tuple[Source, ...]) -> BackupSet:
+    section.get("schedule", cron)
+    quiesce = section.table("quiesce", ZREP["set.*.quiesce"])
+    quiesce.get("docker", boolean)
+    quiesce.get("max_pause", duration(1, _MAX_PAUSE))
+    partial = section.get_or("on_partial", one_of(OnPartial), OnPartial.PUBLISH)
+    if not section.values.get("source"):
+        section.note(f"has no source: add [{dotted(section.path)}.source.NAME]")
+    return BackupSet(name=name, sources=sources, on_partial=partial)
+
+
+def _read_source(
+    section: Section, name: str, known: list[str]
+) -> list[tuple[SourceKey, Source | None]]:
+    """The source once for each of its hosts."""
+    before = len(section.problems)
+    how = section.need("method", method)
+    path = section.need("path", absolute_path)
+    device = _volume(section, how)
+    room = section.get_or("size", size, "20%ORIGIN")
+    mounted = section.get_or("mounted", boolean, default=False)
+    exclude = section.get("exclude", list_of(text, empty=True)) or ()
+    keys = [SourceKey(host, name) for host in _hosts_of(section, known)]
+    if how is None or path is None or len(section.problems) > before:
+        return [(key, None) for key in keys]
+    return [
+        (
+            key,
+            Source(
+                key=key,
+                method=how,
+                path=path,
+                volume=device,
+                size=room,
+                mounted=mounted,
+                exclude=exclude,
+            ),
+        )
+        for key in keys
+    ]
+
+
+def method(value: object) -> Method:
+    if value in _PLANNED:
+        raise Wrong(f"is {shown(value)}, but this version captures by lvm and dir only")
+    return one_of(Method)(value)
+
+
+def _volume(section: Section, how: Method | None) -> str:
+    """The volume of an lvm source; what only lvm takes is an error elsewhere."""
+    if how is Method.LVM:
+        return section.need("volume", volume, "is missing: an lvm source needs vg/lv") or ""
+    for key in ("volume", "size") if how else ():
+        if key in section.values:
+            section.note(f"is for lvm only, not for {how}", key)
+    return ""
+
+
+def _hosts_of(section: Section, known: list[str]) -> tuple[str, ...]:
+    """The logical hosts that the source names, all of which the deployment must have."""
+    if ("host" in section.values) == ("hosts" in section.values):
+        section.note("must have either host or hosts")
+        return ()
+
+    def host(value: object) -> str:
+        found = text(value)
+        if found not in known:
+            raise Wrong(f"{shown(found)} is not in the deployment's hosts{suggest(found, known)}")
+        return found
+
+    if "hosts" in section.values:
+        return section.get("hosts", list_of(host)) or ()
+    one = section.get("host", host)
+    return (one,) if one else ()
+
+
+def _check_shared(found: Declared, before: Declared) -> None:
+    """Two sets may capture one source, but only in one and the same way."""
+    first = {key: (source, section) for key, source, section in before}
+    for key, source, section in found:
+        other, where = first.get(key, (None, section))
+        if source and other and source != other:
+            section.note(
+                f"{key} is defined otherwise by {dotted(where.path)} in line {where.line}; "
+                "both would write the same dataset"
+            )
+
+
+def check_lengths(declared: Declared, target: DatasetName) -> None:
+    """Note sources whose snapshots would have names longer than ZFS allows."""
+    for key, _, section in declared:
+        length = len(f"{target}/{key}") + _LONGEST_SNAPSHOT
+        if length > MAX_DATASET_NAME:
+            section.note(f"makes snapshot names of {length} characters; ZFS allows 255")

@@ -1,0 +1,1 @@
+"""The verbs: observe, plan, check, execute, record. Everything that touches hosts starts here."""

@@ -1,0 +1,39 @@
+"""Reading the trees that a verb works on, with errors that say how to create what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zrep.errors import DatasetMissing
+from zrep.model.backup import Backup
+from zrep.model.inventory import Inventory
+from zrep.model.names import DatasetName
+from zrep.planner.backups import find_backups
+from zrep.zfs.port import Zfs
+
+
+def observe_tree(zfs: Zfs, root: DatasetName, *, what: str, create: str) -> Inventory:
+    """The tree at `root`; DatasetMissing says what it is for and the command that creates it."""
+    try:
+        return zfs.inventory(root)
+    except DatasetMissing as error:
+        raise DatasetMissing(
+            f"{what} {root} does not exist", where=error.where, next_step=f"create it: {create}"
+        ) from error
+
+
+def observe_target(zfs: Zfs, root: DatasetName, *, compression: str = "gzip-7") -> Inventory:
+    options = f"-o compression={compression} -o atime=off -o xattr=sa -o acltype=posix"
+    return observe_tree(
+        zfs, root, what="the target's dataset", create=f"zfs create -p {options} {root}"
+    )
+
+
+def observe_replica(zfs: Zfs, root: DatasetName) -> Inventory:
+    create = f"zfs create -p -o canmount=off -o readonly=on {root}"
+    return observe_tree(zfs, root, what="the replica's dataset", create=create)
+
+
+def backups_at(zfs: Zfs, root: DatasetName) -> Sequence[Backup]:
+    """The backups below `root`, newest first."""
+    return find_backups(observe_target(zfs, root), root)

@@ -1,0 +1,203 @@
+"""Following a replica: observe both sides, plan, stream, settle holds, bookmarks and manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from zrep.engine.journal import Journal
+from zrep.engine.lock import exclusive
+from zrep.engine.observe import observe_replica, observe_target
+from zrep.engine.progress import Progress
+from zrep.engine.site import Site
+from zrep.errors import ZrepError
+from zrep.host.process import run_pipeline
+from zrep.model.inventory import Inventory
+from zrep.model.names import BackupId, DatasetName, SnapshotName
+from zrep.model.plan import Diverged, Follow, ReplicaStep, Transfer, UpToDate
+from zrep.model.source import Replica
+from zrep.planner.replicate import plan_replica
+from zrep.planner.settle import Settlement, hold_tag, pairs, plan_settlement
+from zrep.zfs.port import Zfs
+
+PARENT = {"canmount": "off", "readonly": "on"}
+
+
+Mover = Callable[[Zfs, Zfs, Transfer, Callable[[int], None]], int]
+
+
+def pipe(source: Zfs, destination: Zfs, transfer: Transfer, on_bytes: Callable[[int], None]) -> int:
+    """Send and receive as two local programs with a pipe between them; returns the bytes moved."""
+    stages = (source.send_argv(transfer.spec), destination.receive_argv(transfer.destination))
+    return run_pipeline(stages, on_bytes=on_bytes).moved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """The two ends: the target's tree at `root` and the replica's at `replica.dataset`."""
+
+    source: Zfs
+    destination: Zfs
+    root: DatasetName
+    replica: Replica
+    move: Mover = pipe
+
+    def observe(self) -> tuple[Inventory, Inventory]:
+        return (
+            observe_target(self.source, self.root),
+            observe_replica(self.destination, self.replica.dataset),
+        )
+
+    def plan(self) -> tuple[ReplicaStep, ...]:
+        source, replica = self.observe()
+        return plan_replica(source, replica, root=self.root, to=self.replica.dataset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One stream that arrived; `size` in bytes as counted on its way."""
+
+    transfer: Transfer
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A dataset whose replica could not be brought forward, and why."""
+
+    source: DatasetName
+    error: ZrepError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaReport:
+    """What a run did and what it could not do."""
+
+    replica: str
+    sent: tuple[Sent, ...]
+    up_to_date: tuple[DatasetName, ...]
+    diverged: tuple[Diverged, ...]
+    failed: tuple[Failed, ...]
+
+
+def replicate(sides: Sides, journal: Journal, progress: Progress) -> ReplicaReport:
+    """Bring every dataset forward; one that fails does not keep the others from arriving."""
+    sent: list[Sent] = []
+    failed: list[Failed] = []
+    diverged: list[Diverged] = []
+    current: list[DatasetName] = []
+    for step in sides.plan():
+        match step:
+            case UpToDate():
+                current.append(step.source)
+            case Diverged():
+                diverged.append(step)
+            case Follow():
+                try:
+                    sent.extend(_follow(sides, step, journal, progress))
+                except ZrepError as error:
+                    progress.warn(f"{step.source}: {error}")
+                    failed.append(Failed(source=step.source, error=error))
+    settle(sides, journal)
+    return ReplicaReport(
+        replica=sides.replica.name,
+        sent=tuple(sent),
+        up_to_date=tuple(current),
+        diverged=tuple(diverged),
+        failed=tuple(failed),
+    )
+
+
+def _follow(sides: Sides, step: Follow, journal: Journal, progress: Progress) -> Iterable[Sent]:
+    for parent in step.parents:
+        sides.destination.create(parent, PARENT, mount=False)
+    for transfer in step.transfers:
+        yield _send(sides, transfer, journal, progress)
+    if step.transfers[-1].spec.token is not None:
+        yield from _after_resume(sides, step, journal, progress)
+
+
+def _send(sides: Sides, transfer: Transfer, journal: Journal, progress: Progress) -> Sent:
+    spec = transfer.spec
+    what = f"{spec.snapshot} -> {transfer.destination}"
+    total = sides.source.send_size(spec)
+    with journal.step("send", snapshot=spec.snapshot, base=spec.base, to=transfer.destination):
+        progress.step(f"{what} ({_kind(transfer)})")
+        moved = sides.move(
+            sides.source,
+            sides.destination,
+            transfer,
+            lambda done: progress.moved(what, done, total),
+        )
+    return Sent(transfer=transfer, size=moved)
+
+
+def _kind(transfer: Transfer) -> str:
+    if transfer.spec.token:
+        return "resuming"
+    return f"since {transfer.spec.base}" if transfer.spec.base else "full"
+
+
+def _after_resume(
+    sides: Sides, done: Follow, journal: Journal, progress: Progress
+) -> Iterable[Sent]:
+    """A resumed stream ends somewhere in the history: plan the rest from what is there now."""
+    for step in sides.plan():
+        if isinstance(step, Follow) and step.source == done.source:
+            yield from _follow(sides, step, journal, progress)
+
+
+def settle(sides: Sides, journal: Journal) -> None:
+    """Hold and bookmark the common bases, let go of older ones, copy manifests over."""
+    source, replica = sides.observe()
+    found = tuple(pairs(source, replica, root=sides.root, to=sides.replica.dataset))
+    plan = plan_settlement(
+        found,
+        name=sides.replica.name,
+        ours=sides.source.holds(_held(source)),
+        theirs=sides.destination.holds(_held(replica)),
+    )
+    with journal.step("settle", replica=sides.replica.name):
+        _apply(sides, plan)
+
+
+def _held(inventory: Inventory) -> Sequence[SnapshotName]:
+    return [s.name for s in inventory.snapshots() if s.userrefs]
+
+
+def _apply(sides: Sides, plan: Settlement) -> None:
+    """New holds come before old ones go, so that a base is held at every moment."""
+    tag = hold_tag(sides.replica.name)
+    sides.source.hold(plan.source.add, tag)
+    sides.destination.hold(plan.replica.add, tag)
+    for snapshot, mark in plan.marks_to_add:
+        sides.source.bookmark(snapshot, mark)
+    for group in plan.manifests:
+        sides.destination.set_properties(group.snapshots, group.properties)
+    sides.source.release(plan.source.drop, tag)
+    sides.destination.release(plan.replica.drop, tag)
+    for bookmark in plan.marks_to_drop:
+        sides.source.destroy_bookmark(bookmark.dataset, bookmark.mark)
+
+
+def sides_of(site: Site, name: str | None) -> Sides:
+    """Both ends of the replica `name`; the only one there is when no name is given."""
+    replica = site.replica(name)
+    return Sides(
+        source=site.target,
+        destination=site.replica_zfs(replica),
+        root=site.root,
+        replica=replica,
+    )
+
+
+def run_replicate(site: Site, name: str | None, progress: Progress) -> ReplicaReport:
+    """One locked and journalled run."""
+    sides = sides_of(site, name)
+    run = str(BackupId.at(datetime.now(UTC)))
+    with (
+        exclusive(site.run_dir, f"replica-{sides.replica.name}"),
+        Journal(site.state_dir, f"replicate-{sides.replica.name}", run) as journal,
+    ):
+        return replicate(sides, journal, progress)

@@ -1,0 +1,263 @@
+"""One backup: probe, snapshot every source, pull each into its child dataset, verify, publish.
+
+Nothing is published before barrier 2 (every host acknowledged its snapshots); a source that
+fails later leaves its child out. The one step that makes a backup exist is a single atomic ZFS
+snapshot; dying anywhere before it leaves none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from zrep import __version__
+from zrep.engine.journal import Journal
+from zrep.engine.lock import exclusive
+from zrep.engine.observe import observe_target
+from zrep.engine.progress import Progress
+from zrep.engine.pull import Pull, pull
+from zrep.engine.site import Site
+from zrep.errors import DatasetExists, SourceFailed, ZrepError
+from zrep.model.backup import SourceRecord
+from zrep.model.inventory import Inventory
+from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
+from zrep.model.source import BackupSet, Source
+from zrep.planner.backups import find_backups
+from zrep.planner.publish import Publish, check_order, classes_due, plan_publish
+from zrep.source.capsules import Capsules
+from zrep.zfs.port import Zfs
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPlan:
+    """What a run is going to do, as far as it can be known before the sources answer."""
+
+    set: BackupSet
+    label: BackupLabel
+    create: tuple[DatasetName, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What a run published, and what went wrong without stopping it."""
+
+    published: Publish
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def plan_sync(site: Site, backup_set: BackupSet, *, now: datetime) -> SyncPlan:
+    """Reads the target; refuses an id that would not be the newest."""
+    inventory = observe_target(site.target, site.root, compression=site.config.target.compression)
+    backups = find_backups(inventory, site.root)
+    new = BackupId.at(now)
+    check_order(backups, new)
+    classes = classes_due(
+        site.config.target.policy, backups, backup_set.name, now=int(now.timestamp())
+    )
+    return SyncPlan(
+        set=backup_set,
+        label=make_label(new, classes),
+        create=tuple(_missing_children(inventory, site.root, backup_set.sources)),
+    )
+
+
+def _missing_children(
+    inventory: Inventory, root: DatasetName, sources: Sequence[Source]
+) -> Iterator[DatasetName]:
+    wanted = {root / s.key.host for s in sources} | {root / str(s.key) for s in sources}
+    yield from sorted(name for name in wanted if inventory.get(name) is None)
+
+
+def sync(site: Site, name: str | None, progress: Progress) -> SyncReport:
+    """One locked and journalled run of a set."""
+    backup_set = site.backup_set(name)
+    with exclusive(site.run_dir, f"set-{backup_set.name}") as lock:
+        plan = plan_sync(site, backup_set, now=datetime.now(UTC))
+        with Journal(site.state_dir, f"sync-{backup_set.name}", str(plan.label.id)) as journal:
+            return Run(site, plan, journal, progress, lock).execute()
+
+
+class Run:
+    """The steps of one sync, in order; holds what they share."""
+
+    def __init__(
+        self, site: Site, plan: SyncPlan, journal: Journal, progress: Progress, lock: int
+    ) -> None:
+        self.site = site
+        self.plan = plan
+        self.journal = journal
+        self.progress = progress
+        self.lock = lock
+        self.started = time.monotonic()
+        self.warnings: list[str] = []
+        self.capsules = {h: Capsules(site.source_host(h)) for h in plan.set.hosts}
+
+    @property
+    def run_id(self) -> str:
+        return str(self.plan.label.id)
+
+    def execute(self) -> SyncReport:
+        self.progress.step(f"backup {self.run_id} of set {self.plan.set.name}")
+        self.everywhere("probe", lambda c: c.probe(set_name=self.plan.set.name))
+        self.create_children()
+        with self.source_snapshots():
+            published = self.publish(self.transfer())
+        return SyncReport(
+            published=published,
+            seconds=time.monotonic() - self.started,
+            warnings=tuple(self.warnings),
+        )
+
+    def everywhere(self, step: str, action: Callable[[Capsules], T]) -> Mapping[str, T]:
+        """Run `action` on all hosts at once; every host is waited for, then failures are raised."""
+        with (
+            self.journal.step(step, hosts=list(self.capsules)),
+            ThreadPoolExecutor(max_workers=len(self.capsules)) as pool,
+        ):
+            self.progress.step(f"{step}: {', '.join(self.capsules)}")
+            futures = {h: pool.submit(action, c) for h, c in self.capsules.items()}
+            errors = {h: e for h, f in futures.items() if (e := f.exception()) is not None}
+            if errors:
+                raise _combined(errors)
+            return {h: f.result() for h, f in futures.items()}
+
+    def create_children(self) -> None:
+        for dataset in self.plan.create:
+            is_container = dataset.parent == self.site.root
+            with self.journal.step("create", dataset=dataset):
+                _create(self.site, dataset, container=is_container)
+
+    @contextmanager
+    def source_snapshots(self) -> Iterator[None]:
+        """Barrier 2 on entry; on the way out, however it ends, every host is told to release."""
+        try:
+            self.everywhere(
+                "snapshot", lambda c: c.snapshot(run=self.run_id, set_name=self.plan.set.name)
+            )
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """A host that cannot release keeps a tagged leftover, which the next run removes."""
+        for host, capsules in self.capsules.items():
+            try:
+                with self.journal.step("release", host=host):
+                    capsules.release(run=self.run_id, set_name=self.plan.set.name)
+            except ZrepError as error:
+                self.warn(f"{host}: could not release its snapshots: {error}")
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self.progress.warn(text)
+
+    def transfer(self) -> Sequence[SourceRecord]:
+        """One source after the other; each ends as a record, good or failed."""
+        tree = self.site.target.inventory(self.site.root, snapshots=False)
+        return [self.transfer_one(source, tree) for source in self.plan.set.sources]
+
+    def transfer_one(self, source: Source, tree: Inventory) -> SourceRecord:
+        begun = time.monotonic()
+        try:
+            with self.journal.step("pull", source=source.key):
+                pulled = pull(
+                    Pull(
+                        source=source,
+                        run=self.run_id,
+                        destination=_mountpoint(self.site.target, tree, self.site.root, source),
+                        address=self.site.config.hosts[source.key.host],
+                        ssh=self.site.config.ssh,
+                    ),
+                    self.site.target_host,
+                    self.progress,
+                    lock=self.lock,
+                )
+            with self.journal.step("check", source=source.key):
+                self.capsules[source.key.host].check(
+                    run=self.run_id, set_name=self.plan.set.name, source=source.key.name
+                )
+        except ZrepError as error:
+            self.warn(f"{source.key}: {error}")
+            return SourceRecord(
+                key=source.key, ok=False, why=str(error), method=source.method.value
+            )
+        if pulled.warning:
+            self.warn(f"{source.key}: {pulled.warning}")
+        stats = pulled.stats
+        return SourceRecord(
+            key=source.key,
+            ok=True,
+            files=stats.files,
+            size=stats.total_size,
+            transferred=stats.received,
+            deleted=stats.deleted,
+            seconds=time.monotonic() - begun,
+            method=source.method.value,
+        )
+
+    def publish(self, records: Sequence[SourceRecord]) -> Publish:
+        plan = plan_publish(
+            self.plan.set,
+            self.site.root,
+            records,
+            label=self.plan.label,
+            about={"version": __version__, "config": self.site.config.digest},
+            seconds=time.monotonic() - self.started,
+        )
+        with self.journal.step("publish", label=plan.label, snapshots=list(plan.snapshots)):
+            self.site.target.snapshot(plan.snapshots, plan.properties)
+        self.progress.step(f"published {plan.label} ({plan.manifest.state.value})")
+        return plan
+
+
+CONTAINER = {"canmount": "off", "exec": "off", "setuid": "off", "devices": "off"}
+STORAGE = {"atime": "off", "xattr": "sa", "acltype": "posix"}
+
+
+def _create(site: Site, dataset: DatasetName, *, container: bool) -> None:
+    """Settings live on the host's container and are inherited by its sources."""
+    compression = {"compression": site.config.target.compression}
+    properties = {**CONTAINER, **STORAGE, **compression} if container else {}
+    try:
+        site.target.create(dataset, properties, mount=not container)
+    except DatasetExists:
+        return  # another set's run made the shared container in the meantime
+
+
+def _mountpoint(zfs: Zfs, tree: Inventory, root: DatasetName, source: Source) -> str:
+    """Where the child dataset is really mounted: never a bare folder of its parent."""
+    name = root / str(source.key)
+    dataset = tree.get(name)
+    if dataset is not None and not dataset.mounted:
+        zfs.mount(name)
+        dataset = zfs.inventory(name, snapshots=False).get(name)
+    if dataset is None or not dataset.mounted or not dataset.mountpoint:
+        raise SourceFailed(
+            f"{name} is not mounted on the target",
+            where=str(source.key),
+            next_step=f"zfs get mountpoint,canmount,mounted {name}",
+        )
+    return dataset.mountpoint
+
+
+def _combined(errors: Mapping[str, BaseException]) -> BaseException:
+    """One host's failure as it is; several as one error of the first one's kind."""
+    found = list(errors.items())
+    if len(found) == 1 or not all(isinstance(e, ZrepError) for _, e in found):
+        return found[0][1]
+    first = found[0][1]
+    assert isinstance(first, ZrepError)  # noqa: S101 - tells the type checker
+    kind = type(first) if type(first).__init__ is ZrepError.__init__ else SourceFailed
+    return kind(
+        f"{len(found)} hosts failed",
+        where=", ".join(errors),
+        why="; ".join(f"{host}: {error}" for host, error in found),
+    )

@@ -1,0 +1,248 @@
+"""The one way zrep runs local programs: `run` to the end, `stream` line by line, `run_pipeline`.
+
+Every program gets what zrep.host.child says: a built environment, no terminal, a group of its
+own, death with zrep. stdout and stderr never merge; of stderr only the tail is kept. All three
+wait in the calling thread and may be used from several threads at once.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from signal import SIGPIPE, SIGTERM
+
+from zrep.errors import CommandFailed, CommandTimeout
+from zrep.host.child import NOTHING, Child, Tail
+from zrep.host.mux import Deadline, Mux, Pump, Stop
+from zrep.host.port import Completed
+
+HERE = "localhost"
+_BROKEN_PIPE_SECONDS = 1.0
+_LINE_END = re.compile(rb"[\r\n]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """One program of a pipeline: -n as returncode when signal n ended it.
+
+    `lost_reader`: the next stage was seen to stop reading before this one had ended.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int
+    stderr: str
+    lost_reader: bool = False
+
+    @property
+    def is_victim(self) -> bool:
+        """Failed because nobody read on: by SIGPIPE (141 through a shell) or saying so."""
+        by_signal = self.returncode in (-SIGPIPE, 128 + SIGPIPE)
+        return self.lost_reader or by_signal or "broken pipe" in self.stderr.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineResult:
+    """A pipeline whose stages all ended with 0; `moved` bytes went from the first to the second.
+
+    `stdout` is the tail of what the last stage printed.
+    """
+
+    stages: tuple[StageResult, ...]
+    moved: int
+    stdout: str
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float | None = 60.0,
+    ok: Sequence[int] = (0,),
+    where: str = HERE,
+    env: Mapping[str, str] = NOTHING,
+) -> Completed:
+    """Run to the end. stdin is closed unless text is given; `env` adds to the fixed environment.
+
+    Bytes of stdout that are not UTF-8 survive as surrogates. Raises CommandFailed for a status
+    not in `ok` (127 not found, 126 not executable) and CommandTimeout after `timeout` seconds.
+    """
+    out, tail, mux = bytearray(), Tail(), Mux()
+    source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    with Child(argv, stdin=source, env=env) as child:
+        if stdin is not None:
+            mux.write(child.stdin, stdin.encode("utf-8", "surrogateescape"))
+        _watch(mux, child, out.extend, tail)
+        if not mux.run(Deadline(timeout)):
+            raise _timed_out(child, f"did not end within {timeout:g} s", where)
+        return _completed(child, out.decode("utf-8", "surrogateescape"), tail, ok=ok, where=where)
+
+
+def stream(
+    argv: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    ok: Sequence[int] = (0,),
+    timeout_idle: float | None = None,
+    lock_fds: Sequence[int] = (),
+    stop: Stop | None = None,
+) -> Completed:
+    r"""Run a long program and hand over each line of its stdout as it comes.
+
+    Lines end in \n or \r (rsync redraws its progress line); empty ones are left out, and
+    Completed.stdout is empty. stdin is a pipe that stays open and silent: the far side of an ssh
+    sees its end as soon as we are gone. `lock_fds` stay open in the program, so that a flock on
+    them is held as long as it lives. Raises CommandTimeout after `timeout_idle` seconds without
+    a byte on stdout or stderr, and Stopped when `stop` was requested.
+    """
+    lines, tail, mux = _Lines(on_line), Tail(), Mux(stop)
+    with Child(argv, stdin=subprocess.PIPE, pass_fds=lock_fds) as child:
+        _watch(mux, child, lines.feed, tail)
+        while mux.busy:
+            if not mux.turn(Deadline(timeout_idle)):
+                raise _timed_out(child, f"was silent for {timeout_idle:g} s", HERE)
+        lines.finish()
+        return _completed(child, "", tail, ok=ok, where=HERE)
+
+
+def run_pipeline(
+    stages: Sequence[Sequence[str]],
+    *,
+    on_bytes: Callable[[int], None] | None = None,
+    lock_fds: Sequence[int] = (),
+    stop: Stop | None = None,
+) -> PipelineResult:
+    """Connect the stages by pipes and wait for all; `on_bytes` counts what leaves the first.
+
+    Raises CommandFailed for the stage that is the cause: the first that failed for a reason of
+    its own rather than because the next one stopped reading. Any exception, Ctrl-C included,
+    ends all stages.
+    """
+    mux, counter, out = Mux(stop), _Counter(on_bytes), Tail()
+    tails = tuple(Tail() for _ in stages)
+    with ExitStack() as running:
+        children = _start_chain(stages, running, lock_fds)
+        running.callback(_end_all, children)
+        pump = Pump(mux, children[0].stdout, children[1].stdin, counter) if children[1:] else None
+        mux.read(children[-1].stdout, out.feed)
+        for child, tail in zip(children, tails, strict=True):
+            mux.read(child.stderr, tail.feed)
+            mux.exit_of(child)
+        _finish_pipeline(mux, pump, children[0])
+        results = tuple(
+            StageResult(
+                argv=child.argv,
+                returncode=child.reap(),
+                stderr=str(tail),
+                lost_reader=pump is not None and pump.broken and child is children[0],
+            )
+            for child, tail in zip(children, tails, strict=True)
+        )
+    _raise_cause(results)
+    return PipelineResult(stages=results, moved=counter.total, stdout=str(out))
+
+
+def cause_of_failure(stages: Sequence[StageResult]) -> int | None:
+    """Index of the stage to blame; None when all ended with 0.
+
+    The victim of a later stage is the cause only when no later stage failed.
+    """
+    failed = [i for i, stage in enumerate(stages) if stage.returncode != 0]
+    causes = [i for i in failed if not stages[i].is_victim]
+    return next(iter(causes or failed), None)
+
+
+def _raise_cause(stages: Sequence[StageResult]) -> None:
+    index = cause_of_failure(stages)
+    if index is not None:
+        stage = stages[index]
+        where = f"stage {index + 1} of {len(stages)}" if stages[1:] else HERE
+        raise CommandFailed(stage.argv, stage.returncode, stage.stderr, where=where)
+
+
+def _start_chain(
+    stages: Sequence[Sequence[str]], running: ExitStack, lock_fds: Sequence[int]
+) -> list[Child]:
+    """The second stage reads from a pipe of ours, every later one straight from its neighbour."""
+    children: list[Child] = []
+    for index, argv in enumerate(stages):
+        source = children[-1].stdout if index > 1 else subprocess.PIPE if index else None
+        stdin = subprocess.DEVNULL if source is None else source
+        children.append(running.enter_context(Child(argv, stdin=stdin, pass_fds=lock_fds)))
+        if index > 1:
+            children[-2].stdout.close()  # else we would keep it alive and hide a SIGPIPE
+    return children
+
+
+def _end_all(children: Sequence[Child]) -> None:
+    """Ask all at once, so that the graces that follow one by one run in parallel."""
+    for child in children:
+        if not child.reaped:
+            child.signal(SIGTERM)
+
+
+def _finish_pipeline(mux: Mux, pump: Pump | None, first: Child) -> None:
+    """A first stage that writes nothing cannot notice a lost reader: end it after a while."""
+    while mux.busy and not (pump and pump.broken):
+        mux.turn(Deadline(None))
+    if not mux.run(Deadline(_BROKEN_PIPE_SECONDS)):
+        first.end()
+        mux.run(Deadline(None))
+
+
+def _watch(mux: Mux, child: Child, sink: Callable[[bytes], None], tail: Tail) -> None:
+    mux.read(child.stdout, sink)
+    mux.read(child.stderr, tail.feed)
+    mux.exit_of(child)
+
+
+def _completed(
+    child: Child, stdout: str, tail: Tail, *, ok: Sequence[int], where: str
+) -> Completed:
+    status, stderr = child.reap(), str(tail)
+    if status not in ok:
+        raise CommandFailed(child.argv, status, stderr, where=where)
+    return Completed(argv=child.argv, returncode=status, stdout=stdout, stderr=stderr)
+
+
+def _timed_out(child: Child, what: str, where: str) -> CommandTimeout:
+    ended = "was killed" if child.end() else "could not be killed: it hangs inside the kernel"
+    return CommandTimeout(
+        f"{child.argv[0]} {what} and {ended}", where=where, why=shlex.join(child.argv)
+    )
+
+
+class _Counter:
+    """Adds up and passes on."""
+
+    def __init__(self, on_bytes: Callable[[int], None] | None) -> None:
+        self.total = 0
+        self._on_bytes = on_bytes
+
+    def __call__(self, count: int) -> None:
+        self.total += count
+        if self._on_bytes is not None:
+            self._on_bytes(count)
+
+
+class _Lines:
+    """Cuts a byte stream into lines."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        *lines, self._rest = _LINE_END.split(self._rest + chunk)
+        for line in lines:
+            self._emit(line)
+
+    def finish(self) -> None:
+        self._emit(self._rest)
+
+    def _emit(self, line: bytes) -> None:
+        if line:
+            self._on_line(line.decode("utf-8", "surrogateescape"))

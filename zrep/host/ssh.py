@@ -1,0 +1,70 @@
+"""A host reached over ssh: short commands by one kept connection, bulk by the OpenSSH binary."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zrep.errors import CommandFailed, CommandTimeout
+from zrep.host.port import Completed
+from zrep.host.ssh_argv import SshEndpoint, remote_command, ssh_argv
+
+if TYPE_CHECKING:
+    from zrep.host.ssh_control import Connection
+
+_log = logging.getLogger(__name__)
+
+
+class SshHost:
+    """Implements zrep.host.port.Host; may be used from several threads.
+
+    A connection that dropped between commands is replaced; a command that was sent is never
+    repeated. A command that runs out of time goes on over there until it limits itself.
+    """
+
+    def __init__(self, *, name: str, endpoint: SshEndpoint) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._connection: Connection | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        timeout: float = 60.0,
+        ok: Sequence[int] = (0,),
+    ) -> Completed:
+        words = tuple(argv)
+        command = remote_command(self._endpoint, words)
+        _log.debug("%s", shlex.join(self.bulk_argv(words)))
+        outcome = self._connect().run(command, stdin=stdin or "", timeout=timeout)
+        if outcome is None:
+            what = f"{words[0]} did not end within {timeout:g} s; it may still run there"
+            raise CommandTimeout(what, where=self.name, why=shlex.join(words))
+        status = -1 if outcome.status is None else outcome.status
+        if status not in ok:
+            raise CommandFailed(words, status, outcome.stderr, where=self.name)
+        stdout = outcome.stdout.decode("utf-8", "surrogateescape")
+        return Completed(argv=words, returncode=status, stdout=stdout, stderr=outcome.stderr)
+
+    def bulk_argv(self, argv: Sequence[str]) -> tuple[str, ...]:
+        return ssh_argv(self._endpoint, argv)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connect(self) -> Connection:
+        """paramiko takes a tenth of a second to import: only those who need it pay."""
+        if self._connection is None:
+            from zrep.host.ssh_control import Connection
+
+            self._connection = Connection(self._name, self._endpoint)
+        return self._connection

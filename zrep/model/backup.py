@@ -1,0 +1,172 @@
+"""A backup as published, and the manifest that its snapshots carry as user properties.
+
+Every child snapshot of a backup carries the whole manifest, so each alone can say whether the
+backup is complete and which children belong to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zrep.model.inventory import Snapshot
+from zrep.model.names import BackupId, BackupLabel
+from zrep.model.source import Consistency, SourceKey
+
+PREFIX = "io.zrep:"
+SET = PREFIX + "set"
+_SOURCE = PREFIX + "src:"
+MAX_WHY = 500
+
+
+class State(StrEnum):
+    """How far a backup can be trusted.
+
+    `incomplete` means that children named by the manifest are missing here (a replica under way,
+    or snapshots destroyed by hand); `unverified` that no manifest is there to compare with.
+    """
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    INCOMPLETE = "incomplete"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """What the manifest says of one source: captured with these totals, or failed and why."""
+
+    key: SourceKey
+    ok: bool
+    why: str = ""
+    files: int = 0
+    size: int = 0
+    transferred: int = 0
+    deleted: int = 0
+    seconds: float = 0.0
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What one run published: `seconds` is the run's duration up to the publish."""
+
+    set_name: str
+    state: State
+    consistency: Consistency
+    sources: tuple[SourceRecord, ...]
+    version: str = ""
+    config: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """One source's snapshot within a backup."""
+
+    key: SourceKey
+    snapshot: Snapshot
+    record: SourceRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """One backup as found in a tree: its children present, judged against its manifest."""
+
+    label: BackupLabel
+    state: State
+    children: tuple[Child, ...]
+    manifest: Manifest | None = field(default=None)
+
+    @property
+    def id(self) -> BackupId:
+        return self.label.id
+
+    @property
+    def set_name(self) -> str:
+        return self.manifest.set_name if self.manifest else ""
+
+    @property
+    def creation(self) -> int:
+        return min(c.snapshot.creation for c in self.children)
+
+    @property
+    def written(self) -> int:
+        """Bytes that this backup added to its datasets."""
+        return sum(c.snapshot.written for c in self.children)
+
+    @property
+    def referenced(self) -> int:
+        return sum(c.snapshot.referenced for c in self.children)
+
+
+def encode_manifest(manifest: Manifest) -> dict[str, str]:
+    """The user properties that carry a manifest; one property per source keeps each short."""
+    head = {
+        "set": manifest.set_name,
+        "state": manifest.state.value,
+        "consistency": manifest.consistency.value,
+        "version": manifest.version,
+        "config": manifest.config,
+        "seconds": f"{manifest.seconds:.1f}",
+    }
+    properties = {PREFIX + key: value for key, value in head.items()}
+    for record in manifest.sources:
+        properties[f"{_SOURCE}{record.key.host}:{record.key.name}"] = _encode_record(record)
+    return properties
+
+
+def _encode_record(record: SourceRecord) -> str:
+    words: dict[str, object] = {"ok": record.ok}
+    if record.ok:
+        words |= {
+            "files": record.files,
+            "size": record.size,
+            "transferred": record.transferred,
+            "deleted": record.deleted,
+            "seconds": round(record.seconds, 1),
+        }
+    else:
+        words["why"] = record.why[:MAX_WHY]
+    words["method"] = record.method
+    return json.dumps(words, separators=(",", ":"), ensure_ascii=True)
+
+
+def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
+    """The manifest in a snapshot's properties; None when there is none or it cannot be read.
+
+    Properties can be set by anybody with ZFS rights: what cannot be read is no manifest, and the
+    backup then counts as unverified, the weakest state.
+    """
+    try:
+        return Manifest(
+            set_name=properties[SET],
+            state=State(properties[PREFIX + "state"]),
+            consistency=Consistency(properties[PREFIX + "consistency"]),
+            sources=tuple(
+                _decode_record(k, v) for k, v in sorted(properties.items()) if k.startswith(_SOURCE)
+            ),
+            version=properties.get(PREFIX + "version", ""),
+            config=properties.get(PREFIX + "config", ""),
+            seconds=float(properties.get(PREFIX + "seconds", "0")),
+        )
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _decode_record(name: str, text: str) -> SourceRecord:
+    host, _, source = name.removeprefix(_SOURCE).partition(":")
+    words = json.loads(text)
+    return SourceRecord(
+        key=SourceKey(host, source),
+        ok=words["ok"] is True,
+        why=str(words.get("why", "")),
+        files=int(words.get("files", 0)),
+        size=int(words.get("size", 0)),
+        transferred=int(words.get("transferred", 0)),
+        deleted=int(words.get("deleted", 0)),
+        seconds=float(words.get("seconds", 0)),
+        method=str(words.get("method", "")),
+    )

@@ -1,0 +1,95 @@
+"""A session: a backup mounted as clones, described by the user properties of its own dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zrep.model.backup import PREFIX
+from zrep.model.inventory import Dataset, Inventory
+from zrep.model.names import BackupId, DatasetName, SnapshotName
+from zrep.model.source import SourceKey
+
+_NAME = PREFIX + "session"
+_BACKUP = PREFIX + "backup"
+_OWNER = PREFIX + "owner"
+_PURPOSE = PREFIX + "purpose"
+_EXPIRES = PREFIX + "expires"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """`clones` maps each source to its clone and where that is mounted (None: not mounted).
+
+    `expires` in epoch seconds.
+    """
+
+    name: str
+    dataset: DatasetName
+    backup: BackupId
+    owner: str
+    purpose: str
+    expires: int
+    clones: Mapping[SourceKey, Clone] = field(default_factory=dict, hash=False)
+
+    @property
+    def tag(self) -> str:
+        """The hold that keeps the clones' origins."""
+        return hold_tag(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clone:
+    dataset: DatasetName
+    origin: SnapshotName
+    mountpoint: str | None
+
+
+def hold_tag(session: str) -> str:
+    return f"zrep:session:{session}"
+
+
+def encode_session(session: Session) -> dict[str, str]:
+    return {
+        _NAME: session.name,
+        _BACKUP: str(session.backup),
+        _OWNER: session.owner,
+        _PURPOSE: session.purpose,
+        _EXPIRES: str(session.expires),
+    }
+
+
+def find_sessions(inventory: Inventory, root: DatasetName) -> tuple[Session, ...]:
+    """All sessions right below `root`; what carries no readable session properties is not ours."""
+    found = (_decode(d, inventory) for d in inventory if d.name.parent == root)
+    return tuple(s for s in found if s is not None)
+
+
+def _decode(dataset: Dataset, inventory: Inventory) -> Session | None:
+    words = dataset.properties
+    if words.get(_NAME) != dataset.name.relative_to(dataset.name.parent or dataset.name):
+        return None
+    try:
+        return Session(
+            name=words[_NAME],
+            dataset=dataset.name,
+            backup=BackupId(words[_BACKUP]),
+            owner=words.get(_OWNER, ""),
+            purpose=words.get(_PURPOSE, ""),
+            expires=int(words[_EXPIRES]),
+            clones=dict(_clones(dataset.name, inventory)),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _clones(root: DatasetName, inventory: Inventory) -> list[tuple[SourceKey, Clone]]:
+    found = []
+    for dataset in inventory:
+        if dataset.origin is None or not dataset.name.is_below(root):
+            continue
+        host, _, source = dataset.name.relative_to(root).partition("/")
+        mountpoint = dataset.mountpoint if dataset.mounted else None
+        clone = Clone(dataset=dataset.name, origin=dataset.origin, mountpoint=mountpoint)
+        found.append((SourceKey(host, source), clone))
+    return found

@@ -1,0 +1,159 @@
+"""What is backed up and where to: sources, sets, target, deployments, replicas, services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zrep.model.names import DatasetName
+from zrep.model.policy import Policy
+
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,62}")
+
+
+def is_word(text: str) -> bool:
+    """A name that may stand in a dataset, an rsync module, a property and a file name."""
+    return bool(_WORD.fullmatch(text))
+
+
+class Method(StrEnum):
+    """How a source is captured."""
+
+    LVM = "lvm"
+    DIR = "dir"
+
+
+class Consistency(StrEnum):
+    """The weakest truth about a backup, weakest first."""
+
+    NONE = "none"
+    NODE = "node"
+    CLUSTER = "cluster"
+    APPLICATION = "application"
+
+
+class OnPartial(StrEnum):
+    """What to do with a run in which some sources failed."""
+
+    PUBLISH = "publish"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceKey:
+    """`manager-1/docker`: logical host and source name; also the child dataset's relative path."""
+
+    host: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.name}"
+
+    @property
+    def module(self) -> str:
+        """The stem of the rsync module's name on the host."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One data tree on one host.
+
+    `volume` is `vg/lv` for lvm, empty for dir. `size` is the COW size of a thick LVM snapshot as
+    lvcreate takes it (`20%ORIGIN`, `5g`); `mounted` demands that `path` is a mount point.
+    """
+
+    key: SourceKey
+    method: Method
+    path: str
+    volume: str = ""
+    size: str = "20%ORIGIN"
+    mounted: bool = False
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSet:
+    """The sources that are captured together under one backup id."""
+
+    name: str
+    sources: tuple[Source, ...]
+    on_partial: OnPartial = OnPartial.PUBLISH
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(sorted({s.key.host for s in self.sources}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a host answers: name or address, and the ssh port."""
+
+    host: str
+    port: int = 22
+
+    def __str__(self) -> str:
+        return self.host if self.port == 22 else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The dataset that receives backups; `address` None means this machine."""
+
+    dataset: DatasetName
+    policy: Policy
+    address: Address | None = None
+    compression: str = "gzip-7"
+
+    @property
+    def sessions(self) -> DatasetName:
+        """Where mounted backups live: beside the dataset, so that no backup contains a clone."""
+        return (self.dataset.parent or self.dataset) / "sessions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A tree elsewhere that follows the target; `address` None means this machine."""
+
+    name: str
+    dataset: DatasetName
+    policy: Policy | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service of the platform: which paths of which source are its data."""
+
+    name: str
+    source: SourceKey
+    paths: tuple[str, ...]
+    swarm: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ssh:
+    """Who we log in as, with which keys, and whom we believe."""
+
+    user: str = "zrep"
+    control_key: str = "/etc/zrep/keys/control"
+    read_key: str = "/etc/zrep/keys/read"
+    known_hosts: str = "/etc/zrep/known_hosts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole valid configuration; `digest` identifies its text."""
+
+    target: Target
+    hosts: Mapping[str, Address] = field(hash=False)
+    sets: Mapping[str, BackupSet] = field(hash=False)
+    replicas: Mapping[str, Replica] = field(hash=False)
+    services: Mapping[str, Service] = field(hash=False)
+    ssh: Ssh = field(default_factory=Ssh)
+    deployment: str = ""
+    state_dir: str = "/var/lib/zrep"
+    run_dir: str = "/run/zrep"
+    digest: str = ""

@@ -1,0 +1,1 @@
+"""Pure decisions: values in, plans out. No IO, no clock."""

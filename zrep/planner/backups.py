@@ -1,0 +1,110 @@
+"""Which backups a tree holds: owned snapshots grouped by label and judged by their manifest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from zrep.errors import BackupNotFound
+from zrep.model.backup import SET, Backup, Child, Manifest, SourceRecord, State, decode_manifest
+from zrep.model.inventory import Inventory, Snapshot
+from zrep.model.names import BackupLabel, DatasetName, parse_label
+from zrep.model.source import SourceKey
+
+_Group = tuple[BackupLabel, str]
+
+
+def find_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
+    """All backups below `root`, newest first.
+
+    Children lie two levels below the root (host, then source); owned snapshots elsewhere belong
+    to plain datasets and are no backups.
+    """
+    groups: dict[_Group, list[tuple[SourceKey, Snapshot]]] = defaultdict(list)
+    for dataset in inventory:
+        key = source_key(dataset.name, root)
+        for snapshot in dataset.snapshots if key else ():
+            label = parse_label(snapshot.name.snap)
+            if key and label:
+                groups[label, snapshot.properties.get(SET, "")].append((key, snapshot))
+    backups = [_judge(label, found) for (label, _), found in _adopt(groups).items()]
+    return tuple(sorted(backups, key=lambda b: (b.id, b.creation), reverse=True))
+
+
+def _adopt(
+    groups: Mapping[_Group, list[tuple[SourceKey, Snapshot]]],
+) -> Mapping[_Group, list[tuple[SourceKey, Snapshot]]]:
+    """Children that lost their manifest belong to the one set that has their label, if it is one.
+
+    Two sets may publish within the same second, so the label alone does not tell them apart.
+    """
+    sets: dict[BackupLabel, list[str]] = defaultdict(list)
+    for label, set_name in groups:
+        if set_name:
+            sets[label].append(set_name)
+    whole: dict[_Group, list[tuple[SourceKey, Snapshot]]] = defaultdict(list)
+    for (label, set_name), found in groups.items():
+        alone = not set_name and len(sets[label]) == 1
+        whole[label, sets[label][0] if alone else set_name].extend(found)
+    return whole
+
+
+def source_key(dataset: DatasetName, root: DatasetName) -> SourceKey | None:
+    """backup/current/manager-1/docker under backup/current -> manager-1/docker, else None."""
+    if not dataset.is_below(root):
+        return None
+    parts = dataset.relative_to(root).split("/")
+    return SourceKey(*parts) if len(parts) == 2 else None
+
+
+def _judge(label: BackupLabel, found: Sequence[tuple[SourceKey, Snapshot]]) -> Backup:
+    manifest = next((m for m in (decode_manifest(s.properties) for _, s in found) if m), None)
+    records = {r.key: r for r in manifest.sources} if manifest else {}
+    children = tuple(
+        Child(key=key, snapshot=snapshot, record=records.get(key)) for key, snapshot in found
+    )
+    present = frozenset(key for key, _ in found)
+    return Backup(
+        label=label,
+        state=_state(manifest, records.values(), present),
+        children=children,
+        manifest=manifest,
+    )
+
+
+def _state(
+    manifest: Manifest | None, records: Iterable[SourceRecord], present: frozenset[SourceKey]
+) -> State:
+    if manifest is None:
+        return State.UNVERIFIED
+    if {r.key for r in records if r.ok} != present:
+        return State.INCOMPLETE
+    return manifest.state
+
+
+def resolve(backups: Sequence[Backup], text: str) -> Backup:
+    """The one backup meant by `text`: an exact id, an unambiguous beginning of one, or `latest`.
+
+    `latest` is the newest complete backup. Raises BackupNotFound with the candidates.
+    """
+    if text == "latest":
+        complete = [b for b in backups if b.state is State.COMPLETE]
+        if complete:
+            return complete[0]
+        raise BackupNotFound("no complete backup yet", next_step="run: zrep sync")
+    found = [b for b in backups if str(b.id).startswith(text)] if text else []
+    exact = [b for b in found if str(b.id) == text] or found
+    if len(exact) == 1:
+        return exact[0]
+    raise _not_found(text, exact)
+
+
+def _not_found(text: str, candidates: Sequence[Backup]) -> BackupNotFound:
+    if not candidates:
+        return BackupNotFound(
+            f"no backup {text!r}", next_step="zrep list shows the backups there are"
+        )
+    names = ", ".join(str(b.id) for b in candidates[:10])
+    return BackupNotFound(
+        f"{text!r} is ambiguous", why=f"it could be {names}", next_step="give the whole id"
+    )

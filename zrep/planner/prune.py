@@ -1,0 +1,136 @@
+"""Which backups go: the policy's verdicts over whole backups, then everything that protects one.
+
+The unit is the backup, never a child alone, so that pruning cannot tear one apart. It takes
+unanimity to destroy and one voice to keep.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zrep.errors import InvariantBroken
+from zrep.model.backup import Backup, State
+from zrep.model.names import SnapshotName, parse_label
+from zrep.model.policy import Policy
+from zrep.planner.retention import Aged, Verdict, judge
+
+Holds = Mapping[SnapshotName, frozenset[str]]
+
+
+class Shield(StrEnum):
+    """What protects a backup whatever the policy says."""
+
+    NEWEST_COMPLETE = "newest complete backup of its set"
+    HELD = "held"
+    CLONED = "cloned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """`what` names the hold's tag or the clone."""
+
+    shield: Shield
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.shield.value} ({self.what})" if self.what else self.shield.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What becomes of one backup, with all reasons."""
+
+    backup: Backup
+    policy: Verdict
+    protections: tuple[Protection, ...]
+
+    @property
+    def keep(self) -> bool:
+        return self.policy.keep or bool(self.protections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunePlan:
+    """Every backup's judgement, newest first, and what follows from them."""
+
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def doomed(self) -> tuple[Backup, ...]:
+        return tuple(j.backup for j in self.judgements if not j.keep)
+
+    @property
+    def snapshots(self) -> tuple[SnapshotName, ...]:
+        return tuple(c.snapshot.name for b in self.doomed for c in b.children)
+
+
+def plan_prune(backups: Sequence[Backup], policy: Policy, *, holds: Holds, now: int) -> PrunePlan:
+    """`holds` gives the tags of the snapshots that have any; `now` in epoch seconds."""
+    by_set: dict[str, list[Backup]] = defaultdict(list)
+    for backup in sorted(backups, key=lambda b: (b.creation, b.id)):
+        by_set[backup.set_name].append(backup)
+    judged = [j for group in by_set.values() for j in _judge_set(group, policy, holds, now)]
+    return PrunePlan(
+        judgements=tuple(sorted(judged, key=lambda j: j.backup.creation, reverse=True))
+    )
+
+
+def _judge_set(
+    group: Sequence[Backup], policy: Policy, holds: Holds, now: int
+) -> Iterator[Judgement]:
+    aged = [Aged(str(b.label), b.creation, b.label.classes) for b in group]
+    newest = max((b for b in group if b.state is State.COMPLETE), key=_order, default=None)
+    for backup, verdict in zip(group, judge(aged, policy, now), strict=True):
+        yield Judgement(
+            backup=backup,
+            policy=verdict,
+            protections=tuple(_protections(backup, holds, newest=backup is newest)),
+        )
+
+
+def _order(backup: Backup) -> tuple[int, str]:
+    return backup.creation, str(backup.id)
+
+
+def _protections(backup: Backup, holds: Holds, *, newest: bool) -> Iterator[Protection]:
+    if newest:
+        yield Protection(shield=Shield.NEWEST_COMPLETE)
+    tags = {tag for c in backup.children for tag in holds.get(c.snapshot.name, ())}
+    for tag in sorted(tags):
+        yield Protection(shield=Shield.HELD, what=tag)
+    unnamed = any(c.snapshot.userrefs and not holds.get(c.snapshot.name) for c in backup.children)
+    if unnamed:
+        yield Protection(shield=Shield.HELD)
+    for clone in sorted({str(n) for c in backup.children for n in c.snapshot.clones}):
+        yield Protection(shield=Shield.CLONED, what=clone)
+
+
+def check_prune(plan: PrunePlan) -> None:
+    """A second pair of eyes, before anything is destroyed; raises InvariantBroken.
+
+    Says again, from the plan alone, what must hold of any plan: only ours, nothing held or
+    cloned, and the newest complete backup of every set stays.
+    """
+    doomed = {(b.label, b.set_name) for b in plan.doomed}
+    for backup in plan.doomed:
+        for child in backup.children:
+            if parse_label(child.snapshot.name.snap) is None:
+                raise _broken(f"{child.snapshot.name} is not ours")
+            if child.snapshot.userrefs or child.snapshot.clones:
+                raise _broken(f"{child.snapshot.name} is held or cloned")
+    complete = [j.backup for j in plan.judgements if j.backup.state is State.COMPLETE]
+    for name in {b.set_name for b in complete}:
+        newest = max((b for b in complete if b.set_name == name), key=_order)
+        if (newest.label, name) in doomed:
+            raise _broken(f"{newest.id} is the newest complete backup of set {name}")
+
+
+def _broken(why: str) -> InvariantBroken:
+    return InvariantBroken(
+        "the prune plan is wrong and was not carried out",
+        why=why,
+        next_step="report this with the output of: zrep prune --dry-run --json",
+    )

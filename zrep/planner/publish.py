@@ -1,0 +1,96 @@
+"""What a finished run publishes: the verified children, under one label, with the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from zrep.errors import Refused
+from zrep.model.backup import Backup, Manifest, SourceRecord, State, encode_manifest
+from zrep.model.names import BackupId, BackupLabel, DatasetName, SnapClass, SnapshotName
+from zrep.model.policy import Policy
+from zrep.model.source import BackupSet, Consistency, Method, OnPartial
+from zrep.planner.due import due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """One atomic snapshot of several datasets, with the properties each snapshot gets."""
+
+    label: BackupLabel
+    snapshots: tuple[SnapshotName, ...]
+    manifest: Manifest
+    properties: Mapping[str, str] = field(hash=False)
+
+
+def classes_due(
+    policy: Policy, backups: Sequence[Backup], set_name: str, *, now: int
+) -> frozenset[SnapClass]:
+    """The classes a complete backup of the set would count for at `now` (epoch seconds)."""
+    newest: dict[SnapClass, int | None] = {}
+    for backup in backups:
+        if backup.set_name == set_name and backup.state is State.COMPLETE:
+            for snap_class in backup.label.classes:
+                newest[snap_class] = max(newest.get(snap_class) or 0, backup.creation)
+    return due(policy, newest, now)
+
+
+def check_order(backups: Sequence[Backup], new: BackupId) -> None:
+    """Refuse an id that does not sort after every backup there is: the clock went backwards."""
+    newest = max((b.id for b in backups), default=None)
+    if newest is not None and new <= newest:
+        raise Refused(
+            f"the clock says {new} but backup {newest} exists already",
+            next_step="check the director's clock (timedatectl), then run again",
+        )
+
+
+def plan_publish(
+    backup_set: BackupSet,
+    root: DatasetName,
+    records: Sequence[SourceRecord],
+    *,
+    label: BackupLabel,
+    about: Mapping[str, str],
+    seconds: float = 0.0,
+) -> Publish:
+    """The snapshot to take after the sources ended as `records` say; Refused when none may be.
+
+    `about` gives the manifest's `version` and `config` digest, `seconds` the run's duration.
+    """
+    good = [r for r in records if r.ok]
+    failed = [r for r in records if not r.ok]
+    if not good or (failed and backup_set.on_partial is OnPartial.REFUSE):
+        raise Refused(
+            f"nothing was published for set {backup_set.name}",
+            why="; ".join(f"{r.key}: {r.why}" for r in failed),
+            next_step="mend the sources and run zrep sync again",
+        )
+    manifest = Manifest(
+        set_name=backup_set.name,
+        state=State.PARTIAL if failed else State.COMPLETE,
+        consistency=consistency(backup_set, failed=bool(failed)),
+        sources=tuple(sorted(records, key=lambda r: r.key)),
+        version=about["version"],
+        config=about["config"],
+        seconds=seconds,
+    )
+    return Publish(
+        label=label,
+        snapshots=tuple((root / str(r.key)).at(str(label)) for r in good),
+        manifest=manifest,
+        properties=encode_manifest(manifest),
+    )
+
+
+def consistency(backup_set: BackupSet, *, failed: bool) -> Consistency:
+    """The weakest truth: snapshots of one host are of one moment each, folders of none.
+
+    Without a pause no two snapshots are of one instant, so `node` is the most a set of more than
+    one source may claim, and only when each host contributes a single snapshot.
+    """
+    if failed or any(s.method is Method.DIR for s in backup_set.sources):
+        return Consistency.NONE
+    hosts = sorted(s.key.host for s in backup_set.sources)
+    return Consistency.NONE if any(a == b for a, b in pairwise(hosts)) else Consistency.NODE

@@ -1,0 +1,178 @@
+"""Which snapshots of one dataset a policy keeps, and every reason why.
+
+Sanoid's rule, for each class by itself: a snapshot may go when it is older than count times
+period, and more than count snapshots of the class would be left without it. A snapshot that
+counts for several classes goes only when all of them let it go: one voice keeps it.
+
+Holds, clones, sessions and replica bases are no business of a policy: they protect elsewhere.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from zrep.model.names import SnapClass
+from zrep.model.policy import Policy
+
+
+class Aged(NamedTuple):
+    """A snapshot as retention sees it; `creation` in epoch seconds.
+
+    A tuple, for there may be 100,000. Without classes a snapshot is not ours: it is never
+    counted and always kept.
+    """
+
+    name: str
+    creation: int
+    classes: tuple[SnapClass, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """The class keeps it: number `index`, counted from the newest, of which `count` stay.
+
+    `until` is the last second (epoch) at which its age alone keeps it, None when age never ends
+    it or the class does not go by age; `count` None means that all stay.
+    """
+
+    snap_class: SnapClass
+    index: int
+    count: int | None
+    until: int | None
+    young: bool
+
+    @property
+    def among_newest(self) -> bool:
+        return self.count is None or self.index <= self.count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """The class lets it go: number `index` where `count` stay, and too old since `since`."""
+
+    snap_class: SnapClass
+    index: int
+    count: int
+    since: int | None
+
+
+Reason = Keep | Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What becomes of one snapshot, and what each of its classes says; no classes, no reasons."""
+
+    name: str
+    keep: bool
+    reasons: tuple[Reason, ...]
+
+
+class _Votes(NamedTuple):
+    """One class: its snapshots' positions, oldest first; the first `released` of them may go."""
+
+    order: list[int]
+    released: int
+
+
+class Verdicts(Sequence[Verdict]):
+    """The verdict on every snapshot, in the order given; reasons are made when asked for."""
+
+    def __init__(
+        self, snapshots: Sequence[Aged], policy: Policy, now: int, votes: dict[SnapClass, _Votes]
+    ) -> None:
+        self._snapshots = snapshots
+        self._policy = policy
+        self._now = now
+        self._votes = votes
+        self._kept = bytearray(len(snapshots))
+        for vote in votes.values():
+            for position in vote.order[vote.released :]:
+                self._kept[position] = 1
+
+    def __len__(self) -> int:
+        return len(self._snapshots)
+
+    def __getitem__(self, position: int) -> Verdict:  # type: ignore[override]
+        snapshot = self._snapshots[position]
+        reasons = tuple(self._reason(position, c) for c in snapshot.classes)
+        return Verdict(name=snapshot.name, keep=self.kept(position), reasons=reasons)
+
+    def kept(self, position: int) -> bool:
+        return bool(self._kept[position]) or not self._snapshots[position].classes
+
+    def released(self) -> Iterator[int]:
+        """Positions of the snapshots that may go, in sanoid's order: by class, oldest first."""
+        for snap_class in SnapClass:
+            vote = self._votes[snap_class]
+            for position in vote.order[: vote.released]:
+                if not self._kept[position] and self._snapshots[position][2][0] is snap_class:
+                    yield position
+
+    def _reason(self, position: int, snap_class: SnapClass) -> Reason:
+        vote = self._votes[snap_class]
+        rank = self._ranks[snap_class][position]
+        creation = self._snapshots[position].creation
+        index, released = len(vote.order) - rank, rank < vote.released
+        return _reason(
+            self._policy, snap_class, creation, index=index, released=released, now=self._now
+        )
+
+    @cached_property
+    def _ranks(self) -> dict[SnapClass, dict[int, int]]:
+        return {c: {p: i for i, p in enumerate(v.order)} for c, v in self._votes.items()}
+
+
+def judge(snapshots: Sequence[Aged], policy: Policy, now: int) -> Verdicts:
+    """The verdict of `policy` on the snapshots of one dataset at `now` (epoch seconds).
+
+    Snapshots of the same second are taken as the older the earlier they stand in `snapshots`;
+    give them in createtxg order. A policy that does not prune (autoprune) keeps them all.
+    """
+    groups: dict[tuple[SnapClass, ...], list[int]] = defaultdict(list)
+    for position, (_, _, classes) in enumerate(snapshots):
+        groups[classes].append(position)
+    creations = [s.creation for s in snapshots]
+    votes = {}
+    for snap_class in SnapClass:
+        members = [p for classes, group in groups.items() if snap_class in classes for p in group]
+        members.sort()
+        members.sort(key=creations.__getitem__)
+        released = _released(policy, snap_class, [creations[p] for p in members], now=now)
+        votes[snap_class] = _Votes(members, released)
+    return Verdicts(snapshots, policy, now, votes)
+
+
+def deferred(policy: Policy, capacity: int) -> bool:
+    """True when the pool, `capacity` per cent full, still has room enough not to prune."""
+    return bool(policy.prune_defer) and capacity <= policy.prune_defer
+
+
+def _released(policy: Policy, snap_class: SnapClass, creations: Sequence[int], *, now: int) -> int:
+    """How many of the class's snapshots may go, the oldest first; `creations` ascending."""
+    if not policy.autoprune or policy.keeps_for_ever(snap_class):
+        return 0
+    count = policy.count(snap_class)
+    surplus = max(0, len(creations) - count)
+    if snap_class is SnapClass.MANUAL:
+        return surplus
+    return min(surplus, bisect_left(creations, now - count * policy.period(snap_class)))
+
+
+def _reason(
+    policy: Policy, snap_class: SnapClass, creation: int, *, index: int, released: bool, now: int
+) -> Reason:
+    forever = not policy.autoprune or policy.keeps_for_ever(snap_class)
+    count = None if forever else policy.count(snap_class)
+    until = None
+    if count is not None and snap_class is not SnapClass.MANUAL:
+        until = creation + count * policy.period(snap_class)
+    if released and count is not None:
+        return Release(snap_class=snap_class, index=index, count=count, since=until)
+    young = until is not None and now <= until
+    return Keep(snap_class=snap_class, index=index, count=count, until=until, young=young)

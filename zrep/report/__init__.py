@@ -1,0 +1,1 @@
+"""Rendering: model values to tables for people and to plain structures for JSON. Pure."""

@@ -1,0 +1,133 @@
+"""Backups and sessions as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from zrep.model.backup import Backup, Child
+from zrep.model.session import Session
+from zrep.report.table import render_table, size
+
+
+def render_backups(backups: Sequence[Backup]) -> str:
+    """One line per backup, newest first."""
+    head = ("ID", "SET", "CLASSES", "STATE", "CONSISTENCY", "SOURCES", "WRITTEN", "REFERENCED")
+    rows = [
+        (
+            str(b.id),
+            b.set_name or "-",
+            ",".join(b.label.classes),
+            b.state.value,
+            b.manifest.consistency.value if b.manifest else "-",
+            str(len(b.children)),
+            size(b.written),
+            size(b.referenced),
+        )
+        for b in backups
+    ]
+    return render_table(head, rows, right=frozenset({"SOURCES", "WRITTEN", "REFERENCED"}))
+
+
+def backup_json(backup: Backup) -> dict[str, object]:
+    """Sizes in bytes, times in epoch seconds and ISO 8601 UTC."""
+    manifest = backup.manifest
+    return {
+        "id": str(backup.id),
+        "set": backup.set_name or None,
+        "classes": [c.value for c in backup.label.classes],
+        "state": backup.state.value,
+        "consistency": manifest.consistency.value if manifest else None,
+        "creation": backup.creation,
+        "time": iso(backup.creation),
+        "written": backup.written,
+        "referenced": backup.referenced,
+        "seconds": manifest.seconds if manifest else None,
+        "version": manifest.version if manifest else None,
+        "config": manifest.config if manifest else None,
+        "children": [_child_json(c) for c in backup.children],
+        "failed": [
+            {"source": str(r.key), "why": r.why}
+            for r in (manifest.sources if manifest else ())
+            if not r.ok
+        ],
+    }
+
+
+def _child_json(child: Child) -> dict[str, object]:
+    record = child.record
+    return {
+        "source": str(child.key),
+        "snapshot": str(child.snapshot.name),
+        "guid": child.snapshot.guid,
+        "written": child.snapshot.written,
+        "referenced": child.snapshot.referenced,
+        "method": record.method if record else None,
+        "files": record.files if record else None,
+        "size": record.size if record else None,
+        "transferred": record.transferred if record else None,
+        "deleted": record.deleted if record else None,
+        "seconds": record.seconds if record else None,
+    }
+
+
+def render_backup(backup: Backup) -> str:
+    """The manifest of one backup."""
+    manifest = backup.manifest
+    lines = [
+        f"backup       {backup.id}",
+        f"set          {backup.set_name or '-'}",
+        f"classes      {', '.join(backup.label.classes)}",
+        f"state        {backup.state.value}",
+        f"consistency  {manifest.consistency.value if manifest else '-'}",
+        f"published    {iso(backup.creation)}",
+        f"took         {manifest.seconds:.1f} s" if manifest else "took         -",
+        f"made by      zrep {manifest.version}, config {manifest.config}" if manifest else "",
+        "",
+        _children_table(backup),
+    ]
+    failed = [r for r in (manifest.sources if manifest else ()) if not r.ok]
+    lines += [f"\nfailed: {r.key}: {r.why}" for r in failed]
+    return "\n".join(lines)
+
+
+def _children_table(backup: Backup) -> str:
+    head = ("SOURCE", "METHOD", "FILES", "SIZE", "SENT", "DELETED", "WRITTEN", "SNAPSHOT")
+    rows = [
+        (
+            str(c.key),
+            c.record.method if c.record else "-",
+            str(c.record.files) if c.record else "-",
+            size(c.record.size) if c.record else "-",
+            size(c.record.transferred) if c.record else "-",
+            str(c.record.deleted) if c.record else "-",
+            size(c.snapshot.written),
+            str(c.snapshot.name),
+        )
+        for c in backup.children
+    ]
+    return render_table(
+        head, rows, right=frozenset({"FILES", "SIZE", "SENT", "DELETED", "WRITTEN"})
+    )
+
+
+def render_sessions(sessions: Sequence[Session]) -> str:
+    head = ("SESSION", "BACKUP", "OWNER", "EXPIRES", "PURPOSE")
+    rows = [(s.name, str(s.backup), s.owner, iso(s.expires), s.purpose or "-") for s in sessions]
+    return render_table(head, rows)
+
+
+def session_json(session: Session) -> dict[str, object]:
+    return {
+        "session": session.name,
+        "backup": str(session.backup),
+        "dataset": str(session.dataset),
+        "owner": session.owner,
+        "purpose": session.purpose,
+        "expires": session.expires,
+        "paths": {str(key): clone.mountpoint for key, clone in session.clones.items()},
+    }
+
+
+def iso(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

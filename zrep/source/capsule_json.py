@@ -1,0 +1,222 @@
+"""Typed reading of what capsules print: one JSON object per line, from hosts we do not trust. Pure.
+
+Every error says which line and which field was bad; text keeps printable characters only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+MAX_OUTPUT = 1024 * 1024
+MAX_TEXT = 500
+
+
+class BadReply(ValueError):
+    """A capsule printed what it should not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One JSON object with the place where it stands, for error messages."""
+
+    place: str
+    values: Mapping[str, object] = field(hash=False)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._get(key, default)
+        if not isinstance(value, str):
+            raise self._bad(key, "not a text")
+        return "".join(c if c.isprintable() else " " for c in value)[:MAX_TEXT]
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self._get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._bad(key, "not a number")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._get(key, None)
+        if not isinstance(value, bool):
+            raise self._bad(key, "neither true nor false")
+        return value
+
+    def inner(self, key: str) -> Fields:
+        value = self._get(key, None)
+        if not isinstance(value, dict):
+            raise self._bad(key, "not an object")
+        return Fields(f"{self.place}.{key}", value)
+
+    def _get(self, key: str, default: object) -> object:
+        value = self.values.get(key)
+        if value is None:
+            value = default
+        if value is None:
+            raise self._bad(key, "missing")
+        return value
+
+    def _bad(self, key: str, why: str) -> BadReply:
+        return BadReply(f"{self.place}.{key}: {why}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a source cannot be captured or can no longer be believed; `source` may be empty."""
+
+    source: str
+    code: str
+    why: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What a probe says of one source."""
+
+    set_name: str
+    source: str
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """A snapshot or mount that an earlier run left behind; `run` is empty when not known."""
+
+    source: str
+    run: str
+    volume: str
+    intact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """A source host as it is now. `clock` in epoch seconds, digests of capsules and source.conf."""
+
+    capsules: str
+    config: str
+    rsync: str
+    clock: int
+    sources: tuple[SourceState, ...]
+    leftovers: tuple[Leftover, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One source's snapshot, mounted, readable as an rsync module; `created` in epoch seconds."""
+
+    source: str
+    kind: str
+    module: str
+    device: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """Whether a snapshot still holds what was captured; `fill` of its COW area in percent."""
+
+    source: str
+    problem: Problem | None
+    fill: float | None
+
+
+def parse_events(text: str) -> tuple[Fields, ...]:
+    """The objects of a capsule's stdout, in order."""
+    if len(text) > MAX_OUTPUT:
+        raise BadReply(f"more than {MAX_OUTPUT} characters")
+    return tuple(_event(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip())
+
+
+def _event(number: int, line: str) -> Fields:
+    place = f"line {number}"
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadReply(f"{place}: not JSON: {line[:80]!r}") from error
+    if not isinstance(value, dict):
+        raise BadReply(f"{place}: not an object")
+    return Fields(place, value)
+
+
+def of_kind(events: Sequence[Fields], kind: str) -> tuple[Fields, ...]:
+    return tuple(e for e in events if e.text("event") == kind)
+
+
+def is_finished(events: Sequence[Fields], verb: str) -> bool:
+    """The last line says so: output that was cut off is not mistaken for all of it."""
+    return bool(events) and events[-1].text("event") == "done" and events[-1].text("verb") == verb
+
+
+def parse_problems(events: Sequence[Fields]) -> tuple[Problem, ...]:
+    return tuple(_problem(e) for e in of_kind(events, "error"))
+
+
+def _problem(event: Fields) -> Problem:
+    return Problem(
+        source=event.text("source", ""),
+        code=event.text("code"),
+        why=event.text("why"),
+        next_step=event.text("next", ""),
+    )
+
+
+def parse_probe(events: Sequence[Fields]) -> ProbeReport:
+    hosts = of_kind(events, "host")
+    if len(hosts) != 1:
+        raise BadReply(f"{len(hosts)} host lines instead of one")
+    (host,) = hosts
+    return ProbeReport(
+        capsules=host.text("capsules"),
+        config=host.text("config"),
+        rsync=host.text("rsync", ""),
+        clock=int(host.number("clock")),
+        sources=tuple(_source_state(e) for e in of_kind(events, "source")),
+        leftovers=tuple(_leftover(e) for e in of_kind(events, "leftover")),
+    )
+
+
+def _source_state(event: Fields) -> SourceState:
+    return SourceState(
+        set_name=event.text("set"),
+        source=event.text("source"),
+        problem=None if event.flag("ok") else _problem(event),
+    )
+
+
+def _leftover(event: Fields) -> Leftover:
+    return Leftover(
+        source=event.text("source"),
+        run=event.text("run", ""),
+        volume=event.text("volume", ""),
+        intact=event.flag("intact"),
+    )
+
+
+def parse_prepared(events: Sequence[Fields]) -> tuple[Prepared, ...]:
+    return tuple(
+        Prepared(
+            source=e.text("source"),
+            kind=e.text("kind"),
+            module=e.text("module"),
+            device=e.text("device"),
+            created=int(e.number("created")),
+        )
+        for e in of_kind(events, "prepared")
+    )
+
+
+def parse_checked(events: Sequence[Fields]) -> tuple[Checked, ...]:
+    return tuple(
+        Checked(
+            source=e.text("source"),
+            problem=None if e.flag("ok") else _problem(e),
+            fill=_fill(e),
+        )
+        for e in of_kind(events, "check")
+    )
+
+
+def _fill(event: Fields) -> float | None:
+    facts = event.inner("facts")
+    return facts.number("fill") if facts.values.get("fill") is not None else None

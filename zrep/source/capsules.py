@@ -1,0 +1,152 @@
+"""The capsules of one source host as methods; their failures as SourceFailed with a next step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from zrep.errors import AccessRefused, Busy, CommandFailed, CommandTimeout, SourceFailed
+from zrep.host.port import Completed, Host
+from zrep.source.capsule_json import (
+    BadReply,
+    Checked,
+    Fields,
+    Prepared,
+    ProbeReport,
+    Problem,
+    is_finished,
+    parse_checked,
+    parse_events,
+    parse_prepared,
+    parse_probe,
+    parse_problems,
+)
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+DONE, FAILED, BAD_REQUEST, BUSY, GATE_REFUSED = 0, 1, 2, 75, 126
+# Longer than the capsules' own limits together: they give up before we do.
+SECONDS = {"probe": 120.0, "check": 120.0, "snapshot": 600.0, "release": 600.0}
+
+
+class Capsules:
+    """What the control key of one source host may ask for."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def probe(self, *, set_name: str | None = None) -> ProbeReport:
+        """Look, change nothing. SourceFailed when a source of the set cannot be captured now.
+
+        Unless there are leftovers, which may be what takes the room: then `snapshot`, which
+        removes them first, is the judge.
+        """
+        report = self._read(parse_probe, self._ask("probe"))
+        bad = [s.problem for s in report.sources if s.set_name == set_name and s.problem]
+        if bad and not report.leftovers:
+            raise self._failed("cannot be captured", bad)
+        return report
+
+    def snapshot(self, *, run: str, set_name: str) -> tuple[Prepared, ...]:
+        """Snapshot and mount all sources of the set on this host, or none."""
+        return self._read(parse_prepared, self._ask("snapshot", run=run, set_name=set_name))
+
+    def check(self, *, run: str, set_name: str, source: str | None = None) -> tuple[Checked, ...]:
+        """Whether what was prepared still is what was captured; SourceFailed when it is not.
+
+        With `source` only that one's state counts.
+        """
+        found = self._read(parse_checked, self._ask("check", run=run, set_name=set_name))
+        mine = [c for c in found if source is None or c.source == source]
+        bad = [c.problem for c in mine if c.problem]
+        if bad:
+            raise self._failed("the snapshot was lost during the transfer", bad)
+        if not mine:
+            raise SourceFailed("the host does not know this source", where=self._place(source))
+        return tuple(mine)
+
+    def release(self, *, run: str | None = None, set_name: str | None = None) -> None:
+        """Take back what was prepared for the run and set; everything there is without them."""
+        self._ask("release", run=run, set_name=set_name)
+
+    def _ask(
+        self, verb: str, *, run: str | None = None, set_name: str | None = None
+    ) -> tuple[Fields, ...]:
+        words = (f"run={run}", f"set={set_name}") if run and set_name else ()
+        completed = self._say(verb, (verb, *words))
+        events = self._read(parse_events, completed.stdout)
+        problems = self._read(parse_problems, events)
+        if completed.returncode == BUSY:
+            raise Busy(f"capsule {verb}", where=self.host.name, why=_words(problems))
+        if problems:
+            raise self._failed(f"capsule {verb} failed", problems)
+        if completed.returncode != DONE or not self._read(lambda e: is_finished(e, verb), events):
+            raise self._silent(verb, completed)
+        return events
+
+    def _say(self, verb: str, argv: tuple[str, ...]) -> Completed:
+        try:
+            return self.host.run(argv, timeout=SECONDS[verb], ok=(DONE, FAILED, BAD_REQUEST, BUSY))
+        except CommandFailed as error:
+            if error.returncode == GATE_REFUSED:
+                raise self._refused(verb, error) from error
+            raise SourceFailed(
+                f"capsule {verb} ended with status {error.returncode}",
+                where=self.host.name,
+                why=error.why,
+                next_step="look into the system log of the host: journalctl -t zrep-capsule",
+            ) from error
+        except CommandTimeout as error:
+            raise SourceFailed(
+                f"capsule {verb} did not answer within {SECONDS[verb]:g} s",
+                where=self.host.name,
+                next_step="look for hanging processes on the host; then: zrep recover",
+            ) from error
+
+    def _refused(self, verb: str, error: CommandFailed) -> AccessRefused:
+        return AccessRefused(
+            f"the gate refused {verb}",
+            where=self.host.name,
+            why=error.why,
+            next_step="install capsules of this version there: zrep capsule render",
+        )
+
+    def _silent(self, verb: str, completed: Completed) -> SourceFailed:
+        """No JSON from the capsule: sudo, or the shell, spoke instead."""
+        tail = completed.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+        return SourceFailed(
+            f"capsule {verb} did not finish (status {completed.returncode})",
+            where=self.host.name,
+            why=tail[0],
+            next_step="check on the host that /etc/sudoers.d/zrep and the capsules are installed",
+        )
+
+    def _read(self, parse: Callable[[S], T], text: S) -> T:
+        try:
+            return parse(text)
+        except BadReply as error:
+            raise SourceFailed(
+                "the host's answer makes no sense",
+                where=self.host.name,
+                why=str(error),
+                next_step="compare the installed capsules with this version: zrep capsule render",
+            ) from error
+
+    def _failed(self, what: str, problems: Sequence[Problem]) -> SourceFailed:
+        names = {p.source for p in problems if p.source}
+        return SourceFailed(
+            what,
+            where=self._place(", ".join(sorted(names))),
+            why=_words(problems),
+            next_step=next((p.next_step for p in problems if p.next_step), ""),
+        )
+
+    def _place(self, source: str | None) -> str:
+        return f"{self.host.name}/{source}" if source else self.host.name
+
+
+def _words(problems: Sequence[Problem]) -> str:
+    if len(problems) == 1:
+        return problems[0].why
+    return "; ".join(f"{p.source}: {p.why}" if p.source else p.why for p in problems)

@@ -1,0 +1,173 @@
+"""What the `zfs` command prints, as model values. Pure text to values.
+
+Dataset, snapshot and tag names never contain a tab; mountpoints and user property values may
+contain anything, tabs and newlines included, so those stand last on their lines. Objects whose
+names zrep itself would never give (spaces are legal in ZFS) are left out: they cannot be ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from zrep.model.inventory import Bookmark, Dataset, Inventory, Snapshot
+from zrep.model.names import DatasetName, Guid, SnapshotName, Txg
+from zrep.zfs.argv import COLUMNS
+
+Row = Mapping[str, str]
+Properties = Mapping[str, Mapping[str, str]]
+
+_PROPERTY = re.compile(r"[a-z0-9:._\-]+")
+_TOTAL = re.compile(r"^size\t(\d+)$", re.MULTILINE)
+
+
+def parse_inventory(listing: str, properties: str) -> Inventory:
+    """The outputs of list_argv and local_properties_argv as one inventory.
+
+    The second was read a moment later: it may name objects that the first does not know.
+    """
+    rows = list(_rows(listing))
+    words = parse_properties(properties)
+    snapshots: dict[str, list[Snapshot]] = defaultdict(list)
+    bookmarks: dict[str, list[Bookmark]] = defaultdict(list)
+    datasets: list[Dataset] = []
+    for row in rows:
+        user = {k: v for k, v in words.get(row["name"], {}).items() if ":" in k}
+        try:
+            match row["type"]:
+                case "snapshot":
+                    snapshots[row["name"].partition("@")[0]].append(_snapshot(row, user))
+                case "bookmark":
+                    bookmarks[row["name"].partition("#")[0]].append(_bookmark(row))
+                case _:
+                    datasets.append(_dataset(row, user))
+        except ValueError:
+            continue
+    return Inventory(
+        tuple(
+            replace(
+                dataset,
+                snapshots=tuple(sorted(snapshots[str(dataset.name)], key=lambda s: s.createtxg)),
+                bookmarks=tuple(sorted(bookmarks[str(dataset.name)], key=lambda b: b.createtxg)),
+            )
+            for dataset in sorted(datasets, key=lambda d: d.name)
+        )
+    )
+
+
+def parse_properties(text: str) -> Properties:
+    """`name<tab>property<tab>value` lines -> name -> property -> value.
+
+    A line that cannot begin a record continues the value before it. A property that is given
+    twice has a value made to look like a record: it is dropped, since neither can be believed.
+    """
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    doubted: set[tuple[str, str]] = set()
+    name = key = ""
+    for line in text.removesuffix("\n").split("\n"):
+        fields = line.split("\t", 2)
+        if len(fields) == 3 and _PROPERTY.fullmatch(fields[1]):
+            name, key = fields[0], fields[1]
+            if key in found[name]:
+                doubted.add((name, key))
+            found[name][key] = fields[2]
+        elif name:
+            found[name][key] += f"\n{line}"
+    for name, key in doubted:
+        del found[name][key]
+    return found
+
+
+def parse_holds(text: str) -> Mapping[str, frozenset[str]]:
+    """`snapshot<tab>tag<tab>date` lines -> snapshot -> tags; snapshots without holds are absent."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in text.split("\n"):
+        name, _, rest = line.partition("\t")
+        tag, tab, _ = rest.rpartition("\t")
+        if tab:
+            found[name].add(tag)
+    return {name: frozenset(tags) for name, tags in found.items()}
+
+
+def parse_send_size(text: str) -> int:
+    """The `size<tab>N` line of a parsable estimate; ValueError when there is none."""
+    match = _TOTAL.search(text)
+    if match is None:
+        raise ValueError(f"no size in {text[-200:]!r}")
+    return int(match[1])
+
+
+def _rows(text: str) -> Iterator[Row]:
+    for line in text.split("\n"):
+        fields = line.split("\t", len(COLUMNS) - 1)
+        if len(fields) == len(COLUMNS):
+            yield dict(zip(COLUMNS, fields, strict=True))
+
+
+def _dataset(row: Row, user: Mapping[str, str]) -> Dataset:
+    return Dataset(
+        name=DatasetName(row["name"]),
+        guid=Guid(_number(row["guid"])),
+        kind=row["type"],
+        used=_number(row["used"]),
+        available=_number(row["available"]),
+        referenced=_number(row["referenced"]),
+        mountpoint=_present(row["mountpoint"]),
+        mounted=row["mounted"] == "yes",
+        origin=_origin(row["origin"]),
+        resume_token=_present(row["receive_resume_token"]),
+        properties=user,
+    )
+
+
+def _snapshot(row: Row, user: Mapping[str, str]) -> Snapshot:
+    return Snapshot(
+        name=SnapshotName.parse(row["name"]),
+        guid=Guid(_number(row["guid"])),
+        createtxg=Txg(_number(row["createtxg"])),
+        creation=_number(row["creation"]),
+        userrefs=_number(row["userrefs"]),
+        used=_number(row["used"]),
+        written=_number(row["written"]),
+        referenced=_number(row["referenced"]),
+        clones=tuple(_known_names(row["clones"])),
+        properties=user,
+    )
+
+
+def _bookmark(row: Row) -> Bookmark:
+    dataset, _, mark = row["name"].partition("#")
+    name = SnapshotName(DatasetName(dataset), mark)  # spelled alike
+    return Bookmark(
+        dataset=name.dataset,
+        mark=name.snap,
+        guid=Guid(_number(row["guid"])),
+        createtxg=Txg(_number(row["createtxg"])),
+        creation=_number(row["creation"]),
+    )
+
+
+def _known_names(text: str) -> Iterable[DatasetName]:
+    for word in text.split(","):
+        try:
+            yield DatasetName(word)
+        except ValueError:
+            continue
+
+
+def _origin(text: str) -> SnapshotName | None:
+    """A clone of something whose name is not ours is listed without its origin."""
+    try:
+        return SnapshotName.parse(text)
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int:
+    return 0 if text in ("-", "") else int(text)
+
+
+def _present(text: str) -> str | None:
+    return None if text in ("-", "", "none") else text
