@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from lab import saved, store
-from lab.errors import CommandFailed, LabError
-from lab.host import capture
+from lab.errors import LabError
 from lab.nodes import NODES
-from lab.world import World, all_names
+from lab.world import World
 
 EXAMPLES = f"""\
 nodes: {" ".join(spec.name for spec in NODES)}
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     world = World.load()
     match options.command:
         case "up":
-            world.ensure_up(options.nodes, owner=os.getppid() if options.tied else None)
+            world.ensure_up(options.nodes, tied=options.tied, owner=os.getppid())
         case "down":
             world.down()
         case "build":
@@ -103,7 +104,7 @@ def run_on_node(world: World, options: argparse.Namespace) -> int:
         case "push":
             node.push(options.file, options.dest or "/root/")
         case "pull":
-            node.pull(options.file, options.dest or os.path.basename(options.file))
+            node.pull(options.file, options.dest or Path(options.file).name)
         case "cut":
             node.power_cut()
         case "start":
@@ -136,3 +137,33 @@ def show_status(world: World, *, as_json: bool) -> None:
             print(f"{kind[:-1]:7} {name:18} {size / 2**20:8.0f} MiB")
     for row in report["nodes"]:
         print(f"node    {row['name']:12} {row['ip']:12} {'up' if row['up'] else '-'}")
+
+
+def status(world: World) -> dict[str, Any]:
+    """What `lab status --json` prints."""
+    root = store.cache_root()
+    running = {node.name for node in world.running()}
+    sizes = {
+        kind: {path.name: store.disk_use(path) for path in sorted((root / kind).glob("*/"))}
+        for kind in ("images", "worlds", "runs")
+    }
+    nodes = [{"name": s.name, "ip": s.address, "up": s.name in running} for s in NODES]
+    return {"cache": str(root), "run": world.run_name, **sizes, "nodes": nodes}
+
+
+def on_terminate(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted; `ssh` gives the command's own."""
+    options = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, on_terminate)
+    try:
+        return run(options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; what this command started has been ended", file=sys.stderr)
+        return 130

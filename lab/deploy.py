@@ -72,10 +72,6 @@ dataset = "{site.dataset}"
 [deployment.lab]
 hosts = {{ {hosts} }}
 {SOURCES}
-[service.mail]
-source = "manager-1/mail"
-paths = ["/"]
-
 [replica.{site.replica}]
 host = "{site.replica}"
 dataset = "{site.replica_dataset}"
@@ -176,5 +172,5 @@ def install_role(world: World, site: Site, name: str, role: str) -> None:
     node.push_bytes(runner.pull_bytes("/tmp/render.tar"), "/tmp/render.tar")
     node.run(
         "rm -rf /tmp/render && mkdir /tmp/render && tar -C /tmp/render -xf /tmp/render.tar && "
-        "/tmp/render/install"
+        "/tmp/render/install-source /tmp/render"
     )

@@ -20,6 +20,7 @@ from lab.ssh import Door, free_port, set_clock
 
 BOOT_SECONDS = 420.0
 BOOTS = 3
+REOPEN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,8 @@ class Node:
         self, line: str, *, data: bytes, timeout: float
     ) -> "subprocess.CompletedProcess[bytes]":
         door = self._door()
-        if not door.open():
-            raise LabError(
-                f"{self.name} does not answer", hint=f"look at its console: {self.console}"
-            )
+        if not door.ready():
+            self._wait_ssh(REOPEN_SECONDS)
         return subprocess.run(
             (*door.argv(), line), input=data, capture_output=True, timeout=timeout, check=False
         )

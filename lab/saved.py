@@ -114,3 +114,10 @@ def _prune(*, keep: frozenset[str]) -> None:
     store.prune(worlds_folder(), keep=keep)
     worlds = [load_saved(name) for name in keep if (worlds_folder() / name).exists()]
     store.prune(images_folder(), keep={world.image.key for world in worlds})
+
+
+def clean() -> None:
+    """Remove everything the lab has built; refused while machines of any run may need it."""
+    root = store.cache_root()
+    for name in ("worlds", "images"):
+        store.remove(root / name)

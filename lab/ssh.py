@@ -44,13 +44,16 @@ class Door:
 
     def open(self) -> bool:
         """Have the kept connection; False if the node does not let us in (yet)."""
-        if self.control.exists() and self._control("check"):
+        if self.ready():
             return True
         self.control.unlink(missing_ok=True)
         master = self.argv("-M", "-N", "-f", "-o", "ControlPersist=yes")
         with contextlib.suppress(subprocess.TimeoutExpired):
             return _quiet(master, timeout=45)
         return False
+
+    def ready(self) -> bool:
+        return self.control.exists() and self._control("check")
 
     def close(self) -> None:
         """End the kept connection."""

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Self
 
 from lab import build, saved, store
@@ -43,17 +42,20 @@ class World:
         """Have image and world in the cache."""
         return saved.ensure_saved(self.progress, in_use=self._in_use())
 
-    def ensure_up(self, names: Sequence[str] = (), *, tied: bool = True) -> None:
+    def ensure_up(
+        self, names: Sequence[str] = (), *, tied: bool = True, owner: int | None = None
+    ) -> None:
         """Have the named nodes (all, if none) running; what is missing is built first.
 
         Running nodes are left as they are, others continue from the saved state. With `tied`, the
-        machines end with this process at the latest.
+        machines end with the process `owner` (this one) at the latest.
         """
+        owner = (owner or os.getpid()) if tied else None
         specs = [spec_of(name) for name in names] or list(NODES)
         world = self.build()
         with self._locked():
-            self._begin_run(world, owner=os.getpid() if tied else None)
-            place = self._place(owner=os.getpid() if tied else None)
+            self._begin_run(world, owner=owner)
+            place = self._place(owner=owner)
             absent = [n for n in (Node(spec, place) for spec in specs) if not n.alive()]
             if absent:
                 with self.progress.step(f"resuming {listing(absent)}", usual=USUAL_RESUME):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from tests.contract.host_support import (
     wait_until,
 )
 from zrep.errors import AccessRefused, CommandFailed, HostKeyRejected, Unreachable, ZrepError
-from zrep.host.ssh_argv import SshEndpoint, ssh_argv
+from zrep.host.process import stream
+from zrep.host.ssh_argv import SshEndpoint, rsync_shell, ssh_argv
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="sshd is not installed (openssh-server)")
@@ -41,6 +44,13 @@ def test_commands_share_one_connection(sshd: Sshd) -> None:
         with pytest.raises(CommandFailed):
             host.run(("false",))
         host.run(("true",))
+    assert sshd.logins() - before == 1
+
+
+def test_threads_that_start_together_share_one_connection_too(sshd: Sshd) -> None:
+    before = sshd.logins()
+    with sshd.host() as host, ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: host.run(("true",)), range(4)))
     assert sshd.logins() - before == 1
 
 
@@ -90,11 +100,10 @@ def hashed(line: str, folder: Path) -> str:
 
 
 ACCEPTED: dict[str, Callable[[Sshd], str]] = {
-    "hashed": lambda s: hashed(s.known_line(), s.folder),
     "only the type the host likes less": lambda s: s.known_line("ecdsa"),
     "only without the port": lambda s: f"127.0.0.1 {s.host_key()}\n",
-    "old and new key of one type": lambda s: (
-        f"[127.0.0.1]:{s.port} {stranger(s)}\n{s.known_line()}"
+    "hashed, an old and a new key of one type": lambda s: hashed(
+        f"[127.0.0.1]:{s.port} {stranger(s)}\n{s.known_line()}", s.folder
     ),
     "among lines for others": lambda s: (
         f"# comment\n\n@cert-authority *.example {stranger(s)}\nbroken line\n{s.known_line()}"
@@ -259,6 +268,17 @@ def test_commands_are_logged_ready_to_paste(sshd: Sshd, caplog: pytest.LogCaptur
     (line,) = [r.getMessage() for r in caplog.records if "pasted" in r.getMessage()]
     pasted = subprocess.run(("sh", "-c", line), check=False, capture_output=True, text=True)
     assert pasted.stdout == "pasted it's\n"
+
+
+@pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")
+def test_rsync_takes_its_remote_shell_from_us(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "original").write_text("content")
+    endpoint, lines = sshd.endpoint(), list[str]()
+    target = f"{endpoint.address}:{tmp_path}/copy"
+    shell = rsync_shell(endpoint)
+    stream(("rsync", "-v", "-e", shell, f"{tmp_path}/original", target), on_line=lines.append)
+    assert (tmp_path / "copy").read_text() == "content"
+    assert "original" in lines
 
 
 def test_a_session_the_host_will_not_open_is_a_refusal(tmp_path: Path) -> None:

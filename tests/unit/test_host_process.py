@@ -285,11 +285,30 @@ def test_a_failure_names_the_stage_that_is_the_cause(case: str) -> None:
     assert (caught.value.argv, caught.value.returncode) == (stages[blamed - 1], status)
 
 
-def test_a_stage_that_complains_of_a_broken_pipe_is_a_victim() -> None:
-    send = StageResult(argv=("zfs",), returncode=1, stderr="cannot send 'a@b': Broken pipe\n")
-    receive = StageResult(argv=("ssh",), returncode=255, stderr="Connection closed\n")
-    assert cause_of_failure((send, receive)) == 1
-    assert cause_of_failure((send,)) == 0
+def ended(returncode: int, stderr: str = "", *, lost_reader: bool = False) -> StageResult:
+    return StageResult(argv=("any",), returncode=returncode, stderr=stderr, lost_reader=lost_reader)
+
+
+SEND_COMPLAINS = ended(1, "cannot send 'a@b': Broken pipe\n")
+SSH_DROPPED = ended(255, "client_loop: send disconnect: Broken pipe\n")
+
+
+@pytest.mark.parametrize(
+    ("stages", "cause"),
+    [
+        ((ended(0), ended(0)), None),
+        ((SEND_COMPLAINS, ended(255, "Connection closed\n")), 1),
+        ((SEND_COMPLAINS, SSH_DROPPED), 1),
+        ((ended(1, "I/O error\n"), SSH_DROPPED), 0),
+        ((ended(2, lost_reader=True), ended(0)), 0),
+        ((ended(-13), ended(141), ended(0)), 1),
+        ((ended(-13), ended(-13), ended(3)), 2),
+        ((ended(0), ended(4), ended(5)), 1),
+        ((SEND_COMPLAINS,), 0),
+    ],
+)
+def test_victims_pass_the_blame_on(stages: tuple[StageResult, ...], cause: int | None) -> None:
+    assert cause_of_failure(stages) == cause
 
 
 def test_chatter_on_stderr_blocks_no_stage() -> None:

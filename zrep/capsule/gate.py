@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from zrep.capsule.gate_policy import GatePolicy, PullLogin, PullRule, Role
+from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy, Refusal, Role
+from zrep.capsule.gate_pull import PullArgv, judge_pull
 from zrep.capsule.gate_words import (
     NotAllowedError,
     Words,
@@ -33,8 +33,6 @@ _MARK = re.compile(r"zrep_\d{8}_\d{6}_[a-z0-9][a-z0-9_.\-]*")
 _TOKEN = re.compile(r"[0-9a-f][0-9a-f\-]{10,8191}")
 _BASE = re.compile(r"[@#][A-Za-z0-9_.:\-]+")
 _COMPRESSION = re.compile(r"[a-z0-9][a-z0-9\-]*")
-_MAX_DELETE = re.compile(r"--max-delete=(\d{1,12})")
-_SOURCE = re.compile(r"(?P<host>.+)::(?P<name>.+)\.(?P<run>\d{8}_\d{6})/")
 
 _CREATE = {
     "canmount": {"on", "off", "noauto"},
@@ -47,56 +45,6 @@ _CREATE = {
     "acltype": {"posix"},
 }
 _CLONE = {"canmount": {"off", "noauto"}, "readonly": {"on", "off"}}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
-    """Run exactly this; `pulls_into` is the dataset a transfer writes to."""
-
-    argv: tuple[str, ...]
-    pulls_into: DatasetName | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Do not run it, because."""
-
-    reason: str
-
-
-class Facts(Protocol):
-    """What has to be looked up on this host before some requests can be judged."""
-
-    def mountpoint(self, name: DatasetName) -> str | None:
-        """Where the dataset is mounted now; None when it is not."""
-        ...
-
-    def token_snapshot(self, token: str) -> str | None:
-        """The snapshot a resume token would send; None when the token cannot be read."""
-        ...
-
-
-class PullArgv(Protocol):
-    """Builds the very argv that the target's own zrep would run for one source."""
-
-    def __call__(
-        self,
-        rule: PullRule,
-        login: PullLogin,
-        *,
-        run: str,
-        destination: str,
-        options: PullOptions,
-    ) -> tuple[str, ...]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullOptions:
-    """What may differ from one pull to the next."""
-
-    exclude: tuple[str, ...] = ()
-    estimate: bool = False
-    max_delete: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +63,7 @@ class Gate:
             words = Words(argv)
             program = words.take("a program")
             if program == "rsync" and self.policy.role is Role.TARGET:
-                return self._rsync(tuple(argv))
+                return judge_pull(self.policy, self.facts, self.pull_argv, tuple(argv))
             if program != "zfs":
                 refuse(f"not a program of this gate: {program!r}")
             verb = words.take("a verb")
@@ -125,8 +73,6 @@ class Gate:
         except NotAllowedError as no:
             return Refusal(reason=str(no))
         return Allowed(argv=tuple(argv))
-
-    # ---- places ----
 
     def inside(self, name: DatasetName) -> DatasetName:
         return name if self.policy.covers(name) else refuse(f"{name} is out of bounds")
@@ -148,50 +94,6 @@ class Gate:
     def owned_snapshot(self, word: str) -> SnapshotName:
         name = self.backup_snapshot(word)
         return name if parse_label(name.snap) else refuse(f"{name} is not zrep's")
-
-    # ---- forms ----
-
-    def _rsync(self, argv: tuple[str, ...]) -> Allowed:
-        """Read what may vary, build the argv anew, and compare every word."""
-        login = self.policy.login or refuse("this target pulls nothing")
-        if len(argv) < 3:
-            refuse("no source and destination")
-        match = _SOURCE.fullmatch(argv[-2]) or refuse(f"not a source: {argv[-2]!r}")
-        rule = self._rule(match["host"], match["name"], argv)
-        into = self.policy.dataset / str(rule.key)
-        destination = self.facts.mountpoint(into) or refuse(f"{into} is not mounted")
-        try:
-            wanted = self.pull_argv(
-                rule, login, run=match["run"], destination=destination, options=_options(argv)
-            )
-        except ValueError as error:
-            raise NotAllowedError(str(error)) from error
-        for ours, theirs in zip(wanted, argv, strict=False):
-            if ours != theirs:
-                refuse(f"{theirs!r} instead of {ours!r}")
-        if len(wanted) != len(argv):
-            refuse(f"{len(argv)} words instead of {len(wanted)}")
-        return Allowed(argv=wanted, pulls_into=into)
-
-    def _rule(self, host: str, name: str, argv: tuple[str, ...]) -> PullRule:
-        """Two logical hosts may answer at one address: then the destination tells them apart."""
-        address = host.removeprefix("[").removesuffix("]")
-        rules = [r for r in self.policy.pulls if r.address == address and r.key.name == name]
-        for rule in rules:
-            place = self.facts.mountpoint(self.policy.dataset / str(rule.key))
-            if place is not None and argv[-1] == f"{place.rstrip('/')}/":
-                return rule
-        return rules[0] if rules else refuse(f"{name} of {host} is not a source of this target")
-
-
-def _options(argv: Sequence[str]) -> PullOptions:
-    limits = [m for m in map(_MAX_DELETE.fullmatch, argv) if m]
-    prefix = "--exclude="
-    return PullOptions(
-        exclude=tuple(w.removeprefix(prefix) for w in argv if w.startswith(prefix)),
-        estimate="--dry-run" in argv,
-        max_delete=int(limits[0][1]) if limits else None,
-    )
 
 
 def _list(gate: Gate, words: Words) -> None:

@@ -22,8 +22,9 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, signal
 from types import FrameType
 from typing import NoReturn
 
-from zrep.capsule.gate import Allowed, Gate, PullArgv, Refusal
-from zrep.capsule.gate_policy import GatePolicy, Role, parse_policy
+from zrep.capsule.gate import Gate
+from zrep.capsule.gate_policy import Allowed, GatePolicy, Refusal, Role, parse_policy
+from zrep.capsule.gate_pull import PullArgv
 from zrep.model.names import DatasetName
 
 POLICY = Path("/etc/zrep/gate.toml")

@@ -1,4 +1,4 @@
-"""What a gate may do on its host: read from the root-owned /etc/zrep/gate.toml. Pure."""
+"""The gate's own words: its policy (from /etc/zrep/gate.toml), verdicts and facts. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from zrep.model.names import DatasetName
 from zrep.model.source import SourceKey, is_word
@@ -55,6 +56,33 @@ class GatePolicy:
     def is_clone_place(self, name: DatasetName) -> bool:
         """Strictly below the sessions' root."""
         return self.covers_session(name) and name != self.sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Run exactly this; `pulls_into` is the dataset a transfer writes to."""
+
+    argv: tuple[str, ...]
+    pulls_into: DatasetName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Do not run it, because."""
+
+    reason: str
+
+
+class Facts(Protocol):
+    """What has to be looked up on this host before some requests can be judged."""
+
+    def mountpoint(self, name: DatasetName) -> str | None:
+        """Where the dataset is mounted now; None when it is not."""
+        ...
+
+    def token_snapshot(self, token: str) -> str | None:
+        """The snapshot a resume token would send; None when the token cannot be read."""
+        ...
 
 
 def parse_policy(text: str, role: Role) -> GatePolicy:

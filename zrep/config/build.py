@@ -10,7 +10,7 @@ from zrep.config.datasets import check_datasets
 from zrep.config.document import Document, Problem
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, open_document, suggest
-from zrep.config.sources import Declared, check_lengths, read_sets
+from zrep.config.sources import Sets, check_lengths, read_sets
 from zrep.config.values import (
     Wrong,
     absolute_path,
@@ -38,8 +38,8 @@ def build_config(
     """The configuration, or None with all that is wrong added to `problems`."""
     root = open_document(document, problems, ZREP[""])
     deployment, hosts = _read_deployments(root)
-    sets, declared = read_sets(root, hosts)
-    services = _read_services(root, declared)
+    read = read_sets(root, hosts)
+    services = _read_services(root, read)
     target = _read_target(root, policies)
     replicas = _read_replicas(root, policies, target)
     check_datasets(root, policies)
@@ -47,13 +47,13 @@ def build_config(
     state_dir = root.get_or("state_dir", absolute_path, "/var/lib/zrep")
     run_dir = root.get_or("run_dir", absolute_path, "/run/zrep")
     if target is not None:
-        check_lengths(declared, target.dataset)
+        check_lengths(read.declared, target.dataset)
     if target is None or problems:
         return None
     return Config(
         target=target,
         hosts=hosts,
-        sets=sets,
+        sets=read.sets,
         replicas=replicas,
         services=services,
         ssh=ssh,
@@ -78,6 +78,10 @@ def digest_of(values: Mapping[str, object], policies: Mapping[str, Mapping[str, 
 
 
 def _read_target(root: Section, policies: Policies) -> Target | None:
+    if "target" not in root.values:
+        if not root.misspelt("target"):
+            root.note("[target] is missing: it names the dataset that receives backups")
+        return None
     section = root.table("target", ZREP["target"])
     where = section.need("dataset", dataset)
     policy = _policy(section, policies, needed=True)
@@ -140,11 +144,14 @@ def _read_hosts(section: Section) -> dict[str, Address]:
     return found
 
 
-def _read_services(root: Section, declared: Declared) -> dict[str, Service]:
-    known = {str(key): key for key, _, _ in declared}
+def _read_services(root: Section, read: Sets) -> dict[str, Service]:
+    known = {str(d.key): d.key for d in read.declared}
 
     def source(value: object) -> SourceKey:
         name = text(value)
+        host, _, source_name = name.partition("/")
+        if source_name in read.doubtful:
+            return SourceKey(host, source_name)
         if name not in known:
             raise Wrong(f"{shown(name)} is no source of any set{suggest(name, known)}")
         return known[name]

@@ -30,7 +30,7 @@ def cron(value: object) -> str:
         )
     for word, (name, low, high, names) in zip(words, _FIELDS, strict=True):
         if not all(_fits(item, low, high, names) for item in word.split(",")):
-            raise Wrong(f"has a {name} that cannot be: {shown(word)} (valid are {low} to {high})")
+            raise Wrong(f"the {name} {shown(word)} cannot be; valid are {low} to {high}")
     return " ".join(words)
 
 

@@ -19,28 +19,35 @@ _FEW = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The table at `path`, which may have `keys`; `problems` collects what is wrong with it."""
+    """The table at `path`, which may have `keys`; `problems` collects what is wrong with it.
+
+    `absent` means that something else stands where the table should be; nothing is missed in it.
+    """
 
     document: Document
     problems: list[Problem] = field(hash=False)
     path: Path
     values: Mapping[str, object] = field(hash=False)
     keys: tuple[str, ...]
+    absent: bool = False
 
     @property
     def line(self) -> int:
         return self.document.line(self.path)
 
+    @property
+    def unknown(self) -> list[str]:
+        return [key for key in self.values if key not in self.keys]
+
     def check_keys(self) -> None:
-        for key in self.values:
-            if key not in self.keys:
-                self.note(f"unknown key{suggest(key, self.keys)}", key)
+        for key in self.unknown:
+            self.note(f"unknown key{suggest(key, self.keys)}", key)
 
     def note(self, text: str, *keys: str | int) -> None:
         """A problem with the table, or with what `keys` lead to in it."""
         path = (*self.path, *keys)
-        name = dotted(path)
-        found = Problem(self.document.file, self.document.line(path), f"{name}: {text}")
+        name = f"{dotted(path)}: " if path else ""
+        found = Problem(self.document.file, self.document.line(path), f"{name}{text}")
         self.problems.append(found)
 
     def get(self, key: str, parse: Parse[T]) -> T | None:
@@ -58,22 +65,27 @@ class Section:
         return default if found is None else found
 
     def need(self, key: str, parse: Parse[T], why: str = "is missing") -> T | None:
-        if key not in self.values:
+        if key not in self.values and not self.absent and not self.misspelt(key):
             self.note(f"{key} {why}")
         return self.get(key, parse)
 
+    def misspelt(self, key: str) -> bool:
+        """True when a key that is unknown here must be meant for `key`: reported once, as such."""
+        return any(nearest(k, self.keys) == key for k in self.unknown)
+
     def table(self, key: str, keys: tuple[str, ...]) -> Section:
         """The table under `key`; an empty one when there is none."""
-        values = self.values.get(key, {})
-        if not isinstance(values, dict):
-            self.note(f"must be a table, not {shown(values)}", key)
-            values = {}
+        found = self.values.get(key, {})
+        values = found if isinstance(found, dict) else {}
+        if values is not found:
+            self.note(f"must be a table, not {shown(found)}", key)
         section = Section(
             document=self.document,
             problems=self.problems,
             path=(*self.path, key),
             values=values,
             keys=keys or tuple(values),
+            absent=values is not found,
         )
         section.check_keys()
         return section
@@ -109,18 +121,23 @@ def dotted(path: Path) -> str:
         else:
             quoted = part if _BARE.fullmatch(part) else f'"{part}"'
             parts.append(f".{quoted}" if parts else quoted)
-    return "".join(parts) or "(top level)"
+    return "".join(parts)
 
 
 def suggest(word: str, candidates: Iterable[str]) -> str:
     """What to say after a word that is not one of `candidates`: the nearest, or all when few."""
-    from difflib import get_close_matches
-
     known = sorted(candidates)
-    near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    if near:
-        return f", did you mean {near[0]}?"
+    near = nearest(word, known)
+    if near is not None:
+        return f", did you mean {near}?"
     if not known:
         return ""
     more = ", ..." if len(known) > _FEW else ""
     return f"; valid are {', '.join(known[:_FEW])}{more}"
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), list(candidates), n=1, cutoff=0.6)
+    return near[0] if near else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from zrep.config.cron import cron
 from zrep.config.keys import ZREP
@@ -26,23 +27,44 @@ _PLANNED = ("gluster", "zfs", "dump")
 _MAX_PAUSE = 300
 _LONGEST_SNAPSHOT = len("@zrep_20220906_082043_" + ".".join(SnapClass))
 
-# Every source that the file names, and the section that does; None when it could not be read.
-Declared = list[tuple[SourceKey, Source | None, Section]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """One source as a section names it; `source` None when the section has problems."""
+
+    key: SourceKey
+    source: Source | None
+    section: Section
 
 
-def read_sets(root: Section, hosts: Iterable[str]) -> tuple[dict[str, BackupSet], Declared]:
-    """All sets, and all the sources that they declare."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sets:
+    """All sets and what they declare; `doubtful` are names of sources with problems.
+
+    What refers to a doubtful source is not reported as well: one mistake, one problem.
+    """
+
+    sets: Mapping[str, BackupSet]
+    declared: tuple[Declared, ...]
+    doubtful: frozenset[str]
+
+
+def read_sets(root: Section, hosts: Iterable[str]) -> Sets:
     known = sorted(hosts)
     sets: dict[str, BackupSet] = {}
-    declared: Declared = []
+    declared: list[Declared] = []
+    doubtful: set[str] = set()
     for name, section in root.tables("set", ZREP["set.*"]).items():
-        found: Declared = []
+        found: list[Declared] = []
         for source_name, source in section.tables("source", ZREP["set.*.source.*"]).items():
-            found += [(k, s, source) for k, s in _read_source(source, source_name, known)]
+            before = len(root.problems)
+            found += _read_source(source, source_name, known)
+            if source.unknown or len(root.problems) > before:
+                doubtful.add(source_name)
         _check_shared(found, declared)
         declared += found
-        sets[name] = _set(name, section, tuple(s for _, s, _ in found if s))
-    return sets, declared
+        sets[name] = _set(name, section, tuple(d.source for d in found if d.source))
+    return Sets(sets=sets, declared=tuple(declared), doubtful=frozenset(doubtful))
 
 
 def _set(name: str, section: Section, sources: tuple[Source, ...]) -> BackupSet:
@@ -56,9 +78,7 @@ def _set(name: str, section: Section, sources: tuple[Source, ...]) -> BackupSet:
     return BackupSet(name=name, sources=sources, on_partial=partial)
 
 
-def _read_source(
-    section: Section, name: str, known: list[str]
-) -> list[tuple[SourceKey, Source | None]]:
+def _read_source(section: Section, name: str, known: list[str]) -> list[Declared]:
     """The source once for each of its hosts."""
     before = len(section.problems)
     how = section.need("method", method)
@@ -69,22 +89,20 @@ def _read_source(
     exclude = section.get("exclude", list_of(text, empty=True)) or ()
     keys = [SourceKey(host, name) for host in _hosts_of(section, known)]
     if how is None or path is None or len(section.problems) > before:
-        return [(key, None) for key in keys]
-    return [
-        (
-            key,
-            Source(
-                key=key,
-                method=how,
-                path=path,
-                volume=device,
-                size=room,
-                mounted=mounted,
-                exclude=exclude,
-            ),
+        return [Declared(key=key, source=None, section=section) for key in keys]
+
+    def source(key: SourceKey) -> Source:
+        return Source(
+            key=key,
+            method=how,
+            path=path,
+            volume=device,
+            size=room,
+            mounted=mounted,
+            exclude=exclude,
         )
-        for key in keys
-    ]
+
+    return [Declared(key=key, source=source(key), section=section) for key in keys]
 
 
 def method(value: object) -> Method:
@@ -106,7 +124,8 @@ def _volume(section: Section, how: Method | None) -> str:
 def _hosts_of(section: Section, known: list[str]) -> tuple[str, ...]:
     """The logical hosts that the source names, all of which the deployment must have."""
     if ("host" in section.values) == ("hosts" in section.values):
-        section.note("must have either host or hosts")
+        if not section.misspelt("host") and not section.misspelt("hosts"):
+            section.note("must have either host or hosts")
         return ()
 
     def host(value: object) -> str:
@@ -121,21 +140,24 @@ def _hosts_of(section: Section, known: list[str]) -> tuple[str, ...]:
     return (one,) if one else ()
 
 
-def _check_shared(found: Declared, before: Declared) -> None:
+def _check_shared(found: Sequence[Declared], before: Sequence[Declared]) -> None:
     """Two sets may capture one source, but only in one and the same way."""
-    first = {key: (source, section) for key, source, section in before}
-    for key, source, section in found:
-        other, where = first.get(key, (None, section))
-        if source and other and source != other:
-            section.note(
-                f"{key} is defined otherwise by {dotted(where.path)} in line {where.line}; "
+    first = {d.key: d for d in before}
+    for one in found:
+        other = first.get(one.key)
+        if other and one.source and other.source and one.source != other.source:
+            where = other.section
+            one.section.note(
+                f"{one.key} is defined otherwise by {dotted(where.path)} in line {where.line}; "
                 "both would write the same dataset"
             )
 
 
-def check_lengths(declared: Declared, target: DatasetName) -> None:
+def check_lengths(declared: Sequence[Declared], target: DatasetName) -> None:
     """Note sources whose snapshots would have names longer than ZFS allows."""
-    for key, _, section in declared:
-        length = len(f"{target}/{key}") + _LONGEST_SNAPSHOT
+    for one in declared:
+        length = len(f"{target}/{one.key}") + _LONGEST_SNAPSHOT
         if length > MAX_DATASET_NAME:
-            section.note(f"makes snapshot names of {length} characters; ZFS allows 255")
+            one.section.note(
+                f"makes snapshot names of {length} characters for {one.key}; ZFS allows 255"
+            )

@@ -34,22 +34,41 @@ class Pull:
     @property
     def argv(self) -> tuple[str, ...]:
         """rsync's argv on the target; the read key reaches the source from there."""
-        endpoint = SshEndpoint(
-            address=self.address.host,
-            port=self.address.port,
-            user=self.ssh.user,
-            key_file=self.ssh.read_key,
-            known_hosts=self.ssh.known_hosts,
+        return rsync_argv(
+            SshEndpoint(
+                address=self.address.host,
+                port=self.address.port,
+                user=self.ssh.user,
+                key_file=self.ssh.read_key,
+                known_hosts=self.ssh.known_hosts,
+            ),
+            module_name(self.source.key.module, self.run),
+            self.destination,
+            exclude=self.source.exclude,
         )
-        return pull_argv(
-            RsyncPull(
-                host=self.address.host,
-                module=module_name(self.source.key.module, self.run),
-                destination=self.destination,
-                shell=rsync_shell(endpoint),
-                exclude=self.source.exclude,
-            )
+
+
+def rsync_argv(
+    endpoint: SshEndpoint,
+    module: str,
+    destination: str,
+    *,
+    exclude: Sequence[str] = (),
+    estimate: bool = False,
+    max_delete: int | None = None,
+) -> tuple[str, ...]:
+    """The one form of a pull: the director asks for it, and a remote target's gate expects it."""
+    return pull_argv(
+        RsyncPull(
+            host=endpoint.address,
+            module=module,
+            destination=destination,
+            shell=rsync_shell(endpoint),
+            exclude=tuple(exclude),
+            estimate=estimate,
+            max_delete=max_delete,
         )
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

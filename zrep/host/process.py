@@ -148,11 +148,14 @@ def run_pipeline(
 def cause_of_failure(stages: Sequence[StageResult]) -> int | None:
     """Index of the stage to blame; None when all ended with 0.
 
-    The victim of a later stage is the cause only when no later stage failed.
+    Victims pass the blame on, the last stage cannot: nobody reads from it, so a broken pipe it
+    speaks of is its own (an ssh whose connection died). When all are victims, somebody stopped
+    reading without failing, and the victim next to it is named.
     """
+    last = len(stages) - 1
     failed = [i for i, stage in enumerate(stages) if stage.returncode != 0]
-    causes = [i for i in failed if not stages[i].is_victim]
-    return next(iter(causes or failed), None)
+    causes = [i for i in failed if i == last or not stages[i].is_victim]
+    return next(iter(causes or failed[-1:]), None)
 
 
 def _raise_cause(stages: Sequence[StageResult]) -> None:

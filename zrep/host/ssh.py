@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Sequence
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from zrep.errors import CommandFailed, CommandTimeout
@@ -28,6 +29,7 @@ class SshHost:
         self._name = name
         self._endpoint = endpoint
         self._connection: Connection | None = None
+        self._lock = Lock()
 
     @property
     def name(self) -> str:
@@ -63,8 +65,9 @@ class SshHost:
 
     def _connect(self) -> Connection:
         """paramiko takes a tenth of a second to import: only those who need it pay."""
-        if self._connection is None:
-            from zrep.host.ssh_control import Connection
+        from zrep.host.ssh_control import Connection
 
-            self._connection = Connection(self._name, self._endpoint)
-        return self._connection
+        with self._lock:
+            if self._connection is None:
+                self._connection = Connection(self._name, self._endpoint)
+            return self._connection

@@ -1,0 +1,38 @@
+"""Writing rendered files for a host into a folder that hooks/install-source can install."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from zrep.capsule.render import CAPSULES, InstallFile
+
+PROGRAMS = (*CAPSULES, "zrep-gate-target", "zrep-gate-replica", "install-source")
+
+
+def load_hooks() -> Mapping[str, str]:
+    """The capsules' texts: from the installed package, or from the source tree."""
+    package = Path(__file__).parents[1]
+    folder = package / "_hooks"
+    if not folder.is_dir():
+        folder = package.parent / "hooks"
+    return {name: (folder / name).read_text() for name in PROGRAMS}
+
+
+def write_tree(
+    files: Sequence[InstallFile], out: Path, hooks: Mapping[str, str], *, user: str
+) -> None:
+    """`out/root/...`, `out/manifest` and `out/install-source`; the installer is to run as root.
+
+    The manifest has the line `user NAME`, then one line `file MODE PATH` per file.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        place = out / "root" / file.path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(file.text)
+    lines = [f"file 0{f.mode:o} {f.path}\n" for f in files]
+    (out / "manifest").write_text("".join((f"user {user}\n", *lines)))
+    installer = out / "install-source"
+    installer.write_text(hooks["install-source"])
+    installer.chmod(0o755)

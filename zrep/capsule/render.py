@@ -1,0 +1,247 @@
+"""From the configuration to the files that other hosts need. Pure.
+
+Everything installed is root's and constant: capsules, one line-based source.conf, a sudoers
+fragment in the subset that sudo and sudo-rs share (absolute paths, `""` for no arguments), and
+authorized_keys whose every line is a forced command.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from zrep.errors import ConfigError
+from zrep.model.names import DatasetName
+from zrep.model.source import Config, Source, SourceKey
+
+LIBEXEC = "/usr/libexec/zrep"
+HOME = "/var/lib/zrep-operator"
+SOURCE_CONF = "/etc/zrep/source.conf"
+GATE_TOML = "/etc/zrep/gate.toml"
+SUDOERS = "/etc/sudoers.d/zrep"
+AUTHORIZED_KEYS = f"{HOME}/.ssh/authorized_keys"
+
+# Run by sudo, run by sshd as the operator, and read by those; the probe's digest is over them all.
+PRIVILEGED = (
+    "capsule-check",
+    "capsule-probe",
+    "capsule-release",
+    "capsule-rsync-read",
+    "capsule-snapshot",
+)
+CAPSULES = tuple(
+    sorted((*PRIVILEGED, "capsule-lib", "check-sentinel", "gate", "method-dir", "method-lvm"))
+)
+READ_ONLY_TEXTS = frozenset({"capsule-lib", "method-dir", "method-lvm"})
+
+_PATH = re.compile(r"/|(/(?!\.\.?(/|$))[A-Za-z0-9_.+@:,=\-]+)+")
+_VOLUME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.\-]*/[A-Za-z0-9+_.][A-Za-z0-9+_.\-]*")
+_SIZE = re.compile(r"[1-9]\d{0,6}(%ORIGIN|[kKmMgGtT])")
+_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.\-]+ [A-Za-z0-9+/]+={0,3}( [A-Za-z0-9_.@:+\-]+)?")
+_FROM = re.compile(r"[A-Za-z0-9.:/,!*?_\-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallFile:
+    """One file as it has to be on the host; owned by root in every case."""
+
+    path: str
+    mode: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """One line of a .pub file, and from which addresses it may be used (an sshd pattern list)."""
+
+    line: str
+    allowed_from: str = ""
+
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.line):
+            raise ValueError(f"not a public key: {self.line[:40]!r}")
+        if self.allowed_from and not _FROM.fullmatch(self.allowed_from):
+            raise ValueError(f"not a list of addresses: {self.allowed_from!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """What a host is to zrep: a source host by its logical name, the remote target, a replica."""
+
+    source: str | None = None
+    target: bool = False
+    replica: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.source or self.target or self.replica):
+            raise ValueError("a host without a role")
+        if self.target and self.replica:
+            raise ValueError("target and replica on one host: one key cannot have two gates")
+
+    @property
+    def gate(self) -> str | None:
+        """The program behind the control key's zfs and rsync requests."""
+        if self.target:
+            return "zrep-gate-target"
+        return "zrep-gate-replica" if self.replica else None
+
+
+def render_host(
+    config: Config,
+    roles: Roles,
+    hooks: Mapping[str, str],
+    *,
+    control: PublicKey,
+    read: PublicKey | None = None,
+) -> tuple[InstallFile, ...]:
+    """All files of one host; `hooks` maps names to texts. ConfigError names every bad source."""
+    return (
+        *_programs(roles, hooks),
+        *_configuration(config, roles),
+        InstallFile(path=SUDOERS, mode=0o440, text=render_sudoers(roles, user=config.ssh.user)),
+        InstallFile(
+            path=AUTHORIZED_KEYS,
+            mode=0o644,
+            text=render_authorized_keys(roles, control=control, read=read),
+        ),
+    )
+
+
+def _programs(roles: Roles, hooks: Mapping[str, str]) -> Iterator[InstallFile]:
+    names = (*(CAPSULES if roles.source else ()), *((roles.gate,) if roles.gate else ()))
+    for name in names:
+        mode = 0o644 if name in READ_ONLY_TEXTS else 0o755
+        yield InstallFile(path=f"{LIBEXEC}/{name}", mode=mode, text=hooks[name])
+
+
+def _configuration(config: Config, roles: Roles) -> Iterator[InstallFile]:
+    if roles.source:
+        text = render_source_conf(config, roles.source)
+        yield InstallFile(path=SOURCE_CONF, mode=0o644, text=text)
+    if roles.target:
+        yield InstallFile(path=GATE_TOML, mode=0o644, text=render_target_gate(config))
+    if roles.replica:
+        dataset = config.replicas[roles.replica].dataset
+        yield InstallFile(path=GATE_TOML, mode=0o644, text=render_replica_gate(dataset))
+
+
+def render_source_conf(config: Config, host: str) -> str:
+    """`source SET NAME METHOD VOLUME PATH KEY=VALUE...`, one line per source and set."""
+    pairs = [(s.name, x) for s in config.sets.values() for x in s.sources if x.key.host == host]
+    problems = tuple(p for _, source in pairs for p in _problems(source))
+    if problems or not pairs:
+        raise ConfigError(problems or (f"no source is on host {host}",))
+    lines = sorted(_source_line(name, source) for name, source in pairs)
+    return "# Written by zrep. Changes are lost when it is rendered again.\n" + "".join(lines)
+
+
+def _source_line(set_name: str, source: Source) -> str:
+    options = [f"size={source.size}"] if source.method == "lvm" else []
+    options += ["mounted=yes"] if source.mounted else []
+    volume = source.volume or "-"
+    words = ("source", set_name, source.key.name, source.method.value, volume, source.path)
+    return " ".join((*words, *options)) + "\n"
+
+
+def _problems(source: Source) -> Iterator[str]:
+    """What source.conf cannot say: it has no quoting, on purpose."""
+    if not _PATH.fullmatch(source.path):
+        yield f"source {source.key}: path {source.path!r} has characters zrep does not handle"
+    if source.method == "lvm" and not _VOLUME.fullmatch(source.volume):
+        yield f"source {source.key}: volume {source.volume!r} is not vg/lv"
+    if source.method == "lvm" and not _SIZE.fullmatch(source.size):
+        yield f"source {source.key}: size {source.size!r} is not like 20%ORIGIN or 5g"
+
+
+def render_sudoers(roles: Roles, *, user: str) -> str:
+    """The operator may start these programs without arguments, and nothing else.
+
+    A gate is told the request in SSH_ORIGINAL_COMMAND, kept for it alone: its stdin carries the
+    stream. No pseudo-terminal comes between a stream and its program.
+    """
+    capsules = PRIVILEGED if roles.source else ()
+    streams = (*(("capsule-rsync-read",) if roles.source else ()), *_gates(roles))
+    return "".join(
+        (
+            "# Written by zrep. Valid for sudo and sudo-rs.\n",
+            f"Cmnd_Alias ZREP_ALL = {_commands((*capsules, *_gates(roles)))}\n",
+            f"Cmnd_Alias ZREP_STREAM = {_commands(streams)}\n",
+            "Defaults!ZREP_STREAM !use_pty\n",
+            *(_gate_rules(roles)),
+            f"{user} ALL=(root) NOPASSWD: ZREP_ALL\n",
+        )
+    )
+
+
+def _gates(roles: Roles) -> tuple[str, ...]:
+    return (roles.gate,) if roles.gate else ()
+
+
+def _gate_rules(roles: Roles) -> Iterator[str]:
+    if roles.gate:
+        yield f"Cmnd_Alias ZREP_GATE = {_commands((roles.gate,))}\n"
+        yield 'Defaults!ZREP_GATE env_keep += "SSH_ORIGINAL_COMMAND"\n'
+
+
+def _commands(names: tuple[str, ...]) -> str:
+    return ", ".join(f'{LIBEXEC}/{name} ""' for name in names)
+
+
+def render_authorized_keys(roles: Roles, *, control: PublicKey, read: PublicKey | None) -> str:
+    """One forced command per key. A source host's gate hands zfs and rsync to the role's gate."""
+    command = f"{LIBEXEC}/gate" if roles.source else f"sudo -n {LIBEXEC}/{roles.gate}"
+    lines = [_key_line(control, command)]
+    if roles.source and read is not None:
+        lines.append(_key_line(read, f"sudo -n {LIBEXEC}/capsule-rsync-read"))
+    return "".join(lines)
+
+
+def _key_line(key: PublicKey, command: str) -> str:
+    source = f',from="{key.allowed_from}"' if key.allowed_from else ""
+    return f'restrict{source},command="{command}" {key.line}\n'
+
+
+def render_target_gate(config: Config) -> str:
+    keys = sorted({s.key for x in config.sets.values() for s in x.sources})
+    ssh = config.ssh
+    login = {"user": ssh.user, "key_file": ssh.read_key, "known_hosts": ssh.known_hosts}
+    return "\n".join(
+        (
+            "# Written by zrep: what the control key may do here.",
+            "[target]",
+            f"dataset = {json.dumps(str(config.target.dataset))}",
+            f"sessions = {json.dumps(str(config.target.sessions))}",
+            "",
+            "[target.login]",
+            *(f"{name} = {json.dumps(value)}" for name, value in login.items()),
+            *(line for key in keys for line in _pull_lines(config, key)),
+            "",
+        )
+    )
+
+
+def _pull_lines(config: Config, key: SourceKey) -> tuple[str, ...]:
+    address = config.hosts[key.host]
+    return (
+        "",
+        "[[target.pulls]]",
+        f"source = {json.dumps(str(key))}",
+        f"address = {json.dumps(address.host)}",
+        f"port = {address.port}",
+    )
+
+
+def render_replica_gate(dataset: DatasetName) -> str:
+    return (
+        "# Written by zrep: what the control key may do here.\n"
+        f"[replica]\ndataset = {json.dumps(str(dataset))}\n"
+    )
+
+
+def capsule_digest(hooks: Mapping[str, str]) -> str:
+    """What capsule-probe prints for a host that has exactly these capsules."""
+    lines = (f"{sha256(hooks[n].encode()).hexdigest()}  {n}\n" for n in CAPSULES)
+    return sha256("".join(lines).encode()).hexdigest()

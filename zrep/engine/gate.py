@@ -1,0 +1,36 @@
+"""The gate with this host's own idea of a pull: what it expects is what it would run itself."""
+
+from __future__ import annotations
+
+from zrep.capsule import gate_main
+from zrep.capsule.gate_policy import PullLogin, PullRule
+from zrep.capsule.gate_pull import PullOptions
+from zrep.engine.pull import rsync_argv
+from zrep.host.ssh_argv import SshEndpoint
+from zrep.source.rsync import module_name
+
+
+def answer(role: str) -> int:
+    """Judge and run the request that sshd handed over; returns its exit status."""
+    return gate_main.main(role, pull_argv=expected_pull)
+
+
+def expected_pull(
+    rule: PullRule, login: PullLogin, *, run: str, destination: str, options: PullOptions
+) -> tuple[str, ...]:
+    """Implements zrep.capsule.gate_pull.PullArgv."""
+    endpoint = SshEndpoint(
+        address=rule.address,
+        port=rule.port,
+        user=login.user,
+        key_file=login.key_file,
+        known_hosts=login.known_hosts,
+    )
+    return rsync_argv(
+        endpoint,
+        module_name(rule.key.module, run),
+        destination,
+        exclude=options.exclude,
+        estimate=options.estimate,
+        max_delete=options.max_delete,
+    )
