@@ -18,7 +18,7 @@ def choose_accel(image: Image, progress: Progress) -> str:
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-    key = store.key_of((boot, image.key, platform.release(), str(os.stat("/dev/kvm").st_mode)))
+    key = store.key_of((boot, image.key, platform.release(), str(Path("/dev/kvm").stat().st_mode)))
     answer = store.cache_root() / f"accel-{key}"
     if not answer.exists():
         for old in store.cache_root().glob("accel-*"):

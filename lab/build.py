@@ -1,20 +1,22 @@
 """Builds the world: boots every node of the table, sets it up, sees it healthy, and saves all of
 them running, at one instant."""
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import BoundedSemaphore, Event, Lock
+from threading import Event, Lock
 
 from lab import store
 from lab.errors import LabError
 from lab.node import Node
 from lab.nodes import NODES, hosts_file
 from lab.progress import Progress
+from lab.qemu import lan_mac
 
 USUAL_SECONDS = 240
-USUAL_BOOT = 60
+USUAL_BOOT = 40
 REMOTE = "/root/lab"
 SETUP_FILES = (
     *("common.sh", "identity.sh", "swarm-init.sh", "service.sh", "healthy.sh", "settle.sh"),
@@ -38,7 +40,7 @@ class Swarm:
 
 
 class Builder:
-    """Sets all nodes up in parallel."""
+    """Boots one machine, and sets all nodes up in parallel, as clones of it."""
 
     def __init__(self, nodes: Iterable[Node], progress: Progress, *, known_hosts: Path) -> None:
         self._nodes = list(nodes)
@@ -47,16 +49,32 @@ class Builder:
         self._keys_lock = Lock()
         self._swarms = {n.spec.swarm: Swarm(address=n.ip) for n in self._nodes if n.spec.manager}
 
-    def build(self, *, boots_at_once: int) -> None:
-        """Ends with the state of every machine saved; more boots at once only slow each other."""
-        gate = BoundedSemaphore(boots_at_once)
-        in_parallel(self._nodes, lambda node: self._set_up(node, gate), abandon=self._abandon)
+    def build(self, template: Node) -> None:
+        """Ends with the state of every machine saved. `template` is booted, the others are it."""
+        try:
+            self._boot_template(template)
+        except BaseException:
+            template.abandon()
+            raise
+        self._all(lambda node: self._set_up(node, template.folder))
         with self._progress.step("saving the running machines", usual=15):
-            in_parallel(self._nodes, lambda node: script(node, "settle.sh"), abandon=self._abandon)
-            in_parallel(self._nodes, Node.close, abandon=self._abandon)
+            self._all(lambda node: script(node, "settle.sh"))
+            self._all(Node.close)
             for node in self._nodes:
                 node.pause()
-            in_parallel(self._nodes, Node.save, abandon=self._abandon)
+            self._all(Node.save)
+        store.remove(template.folder)
+
+    def _boot_template(self, template: Node) -> None:
+        with self._progress.step("the first machine boots", usual=USUAL_BOOT):
+            template.boot_new()
+            self._push_setup(template)
+            template.run("sync")
+            template.pause()
+            template.save()
+
+    def _all(self, action: Callable[[Node], object]) -> None:
+        in_parallel(self._nodes, action, abandon=self._abandon)
 
     def _abandon(self) -> None:
         for node in self._nodes:
@@ -64,11 +82,9 @@ class Builder:
         for swarm in self._swarms.values():
             swarm.started.set()
 
-    def _set_up(self, node: Node, gate: BoundedSemaphore) -> None:
-        with gate, self._progress.step(f"{node.name} boots", usual=USUAL_BOOT):
-            node.boot_new()
-            node.set_clock()
+    def _set_up(self, node: Node, template: Path) -> None:
         with self._progress.step(f"{node.name} is set up"):
+            node.clone(template)
             self._give_identity(node)
             for command in node.spec.setup:
                 script(node, *command)
@@ -77,10 +93,15 @@ class Builder:
             services = (f"writer={service.folder}" for service in node.spec.services)
             script(node, "healthy.sh", *node.spec.checks, *services)
 
+    def _push_setup(self, template: Node) -> None:
+        template.push_tree(store.HERE / "guest", [path.name for path in setup_files()], REMOTE)
+        template.push_bytes(hosts_file().encode(), f"{REMOTE}/hosts")
+
     def _give_identity(self, node: Node) -> None:
-        node.push_tree(store.HERE / "guest", [path.name for path in setup_files()], REMOTE)
-        node.run(f"cat > {REMOTE}/hosts", input=hosts_file())
-        public = script(node, "identity.sh")
+        node.set_clock()
+        entropy = os.urandom(64).hex()
+        words = ("identity.sh", node.name, node.ip, lan_mac(node.ip), entropy)
+        public = script(node, *words)
         node.close()
         with self._keys_lock:
             trust(self._known_hosts, name=node.name, public=public)

@@ -89,15 +89,23 @@ def run(options: argparse.Namespace) -> int:
         case "status":
             show_status(world, as_json=options.json)
         case "clean":
-            world.down()
-            saved.clean()
+            clean()
         case _:
             return run_on_node(world, options)
     return 0
 
 
+def clean() -> None:
+    """End the machines of all runs, and remove everything built."""
+    for lock in (store.cache_root() / "runs").glob("*.lock"):
+        World.load(run=lock.stem).down()
+    saved.clean()
+
+
 def run_on_node(world: World, options: argparse.Namespace) -> int:
     node = world.node(options.node)
+    if options.command != "start" and not node.alive():
+        raise LabError(f"{node.name} is not running", hint=f"lab up {node.name}, or lab start")
     match options.command:
         case "ssh":
             return enter(node.ssh_argv(), options.words)
@@ -123,7 +131,7 @@ def enter(argv: Sequence[str], words: Sequence[str]) -> int:
     words = words[1:] if words[:1] == ["--"] else words
     terminal = ("-t",) if not words and sys.stdin.isatty() else ()
     full = (argv[0], *terminal, *argv[1:], *words)
-    os.execvp(full[0], full)
+    os.execvp(full[0], full)  # noqa: S606  # the person's ssh, in place of us
 
 
 def show_status(world: World, *, as_json: bool) -> None:

@@ -81,6 +81,8 @@ policy = "offsite"
 
 def deploy(world: World, site: Site) -> None:
     """Everything a fresh world needs before the first `zrep sync`."""
+    for name in site.nodes:
+        install_tree_sum(world, name)
     for name in {site.runner, site.target, site.replica}:
         install_program(world, name)
     install_keys(world, site)
@@ -92,7 +94,8 @@ def deploy(world: World, site: Site) -> None:
     )
     world.node(site.replica).run(
         f"zfs list -H {site.replica_dataset} >/dev/null 2>&1 || "
-        f"zfs create -p -o canmount=off -o readonly=on {site.replica_dataset}"
+        f"zfs create -p -o canmount=off -o readonly=on -o xattr=sa -o acltype=posix "
+        f"{site.replica_dataset}"
     )
     for name in site.sources:
         install_role(world, site, name, f"--host {name}")
@@ -111,8 +114,14 @@ def install_program(world: World, name: str) -> None:
         f"rm -rf {HERE} && mv {HERE}.new {HERE}"
     )
     node.push_bytes(LAUNCHER.encode(), "/usr/local/bin/zrep")
-    node.push_bytes((ROOT / "lab/guest/tree-sum.sh").read_bytes(), "/usr/local/bin/tree-sum")
-    node.run("chmod 755 /usr/local/bin/zrep /usr/local/bin/tree-sum")
+    node.run("chmod 755 /usr/local/bin/zrep")
+
+
+def install_tree_sum(world: World, name: str) -> None:
+    """The program that proves copies."""
+    node, path = world.node(name), "/usr/local/bin/tree-sum"
+    node.push_bytes((ROOT / "lab/guest/tree-sum.sh").read_bytes(), path)
+    node.run(f"chmod 755 {path}")
 
 
 def _archive(trees: Iterable[str]) -> bytes:

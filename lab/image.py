@@ -25,8 +25,10 @@ PACKAGES = (
     *("openssh-server", "openssh-client", "rsync", "sudo", "zstd", "jq", "bsdextrautils"),
     *("python3-pyzfs", "python3-click", "python3-tomlkit", "python3-paramiko"),
     *("python3-humanize", "python3-croniter", "python3-pytest"),
-    *("sanoid", "mbuffer", "pv", "lzop"),
+    *("sanoid", "mbuffer", "pv", "lzop", "python3-colorama"),
 )
+# Whatever happens to the build, its processes and mounts go with it.
+OWN_NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 GUEST_FILES = ("build.sh", "image.sh", "lab-net", "lab-net.service", "lab-probe")
 
 
@@ -90,7 +92,7 @@ def _build(progress: Progress, *, building: Path) -> None:
         make_ssh_key(building / name)
     argv = ("sh", str(script), SUITE, ",".join(PACKAGES), SIZE, f"{os.getuid()}:{os.getgid()}")
     with progress.step(f"building the image (log: {log})", usual=USUAL_SECONDS):
-        inside = ("env", "-C", str(building), *argv)
+        inside = (*OWN_NAMESPACES, "env", "-C", str(building), *argv)
         logged(elevated(inside), log=log, timeout=3600)
     if not (building / "disk.qcow2").exists():
         raise LabError("the image has no disk", hint=f"read {log}")

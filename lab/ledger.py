@@ -8,15 +8,17 @@ A writer works in its folder like this, for seq = 1, 2, 3 ..., about twice a sec
 So at every instant, and hence in every copy made at *one* instant,
 
 * `intent` >= last seq of the ledger >= `done`, and `intent` - `done` <= 1;
-* the ledger is the records 1 .. last without a gap, each whole: `<seq> <seconds>.<6 digits> <service>
-  <checksum>`; restarts and pauses of the writer leave no gap either, only a larger step in time.
+* the ledger is the records 1 .. last without a gap, each whole:
+  `<seq> <seconds>.<6 digits> <service> <checksum>`; restarts and pauses of the writer leave no gap
+  either, only a larger step in time.
 
 A copy made while the writer went on (files read one after the other) breaks the first with a
 probability that grows with the time between the reads: torn. A record cut off breaks the second.
 The times of two ledgers of the same backup tell how far apart their instants are.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 MASK = 0xFFFFFFFF
 
@@ -37,7 +39,7 @@ class Verdict:
     faults: tuple[str, ...]
     last_seq: int
     last_time: float
-    largest_step: float = field(default=0.0)
+    largest_step: float
 
     @property
     def torn(self) -> bool:
@@ -82,7 +84,7 @@ def judge(*, ledger: str, intent: str, done: str) -> Verdict:
             records.append(record)
     last = records[-1] if records else Record(seq=0, time=0.0, service="")
     faults += _order_faults(intent=intent, last=last.seq, done=done)
-    steps = [after.time - before.time for before, after in zip(records, records[1:], strict=False)]
+    steps = [after.time - before.time for before, after in pairwise(records)]
     return Verdict(
         faults=tuple(faults),
         last_seq=last.seq,

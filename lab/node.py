@@ -1,64 +1,30 @@
-"""One node of a running world: its machine, and what can be done with and to it."""
+"""One node of a running world, as tests see it: commands, files, faults. All as root, over ssh."""
 
 import io
-import json
 import shlex
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from threading import Event
 
-from lab.errors import BootFailed, CommandFailed, LabError, tail
-from lab.host import LIFE, Process, capture, leashed
-from lab.image import Image
-from lab.nodes import NodeSpec
-from lab.qemu import LINK, Machine, Qmp, machine_argv
-from lab.ssh import Door, free_port, set_clock
+from lab.errors import BootFailed, CommandFailed, LabError
+from lab.ssh import set_clock
+from lab.vm import VirtualMachine
 
 BOOT_SECONDS = 420.0
-BOOTS = 3
+RESUME_SECONDS = 120.0
 REOPEN_SECONDS = 60.0
+BOOTS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What the nodes of one run share. `saved` holds the disks and states to continue from."""
-
-    folder: Path
-    sockets: Path
-    saved: Path
-    image: Image
-    known_hosts: Path
-    accel: str
-    owner: int | None
-    stopping: Event
-
-
-class Node:
-    """A machine of the lab as tests see it. Commands run as root, over ssh."""
-
-    def __init__(self, spec: NodeSpec, place: Place) -> None:
-        self.spec = spec
-        self._place = place
-        self._folder = place.folder / spec.name
-        self._folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
+class Node(VirtualMachine):
+    """A machine of the lab with somebody inside."""
 
     @property
     def ip(self) -> str:
         """Address in the LAN of the lab."""
         return self.spec.address
-
-    @property
-    def console(self) -> Path:
-        """What the machine wrote to its serial console."""
-        return self._folder / "console.log"
 
     # -- commands and files
 
@@ -70,12 +36,12 @@ class Node:
         timeout: float = 120,
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a shell line, or the words of an argv; raises CommandFailed on another code than 0."""
+        """Run a shell line, or the words of an argv; CommandFailed on another code than 0."""
         line = command if isinstance(command, str) else shlex.join(command)
         done = self._ssh(line, data=(input or "").encode(), timeout=timeout)
+        if check:
+            self._must_succeed(done, line)
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-        if check and done.returncode:
-            raise CommandFailed(node=self.name, command=line, code=done.returncode, stderr=err)
         return subprocess.CompletedProcess(line, done.returncode, out, err)
 
     def push(self, source: Path | str, dest: str) -> None:
@@ -90,7 +56,7 @@ class Node:
 
     def push_bytes(self, data: bytes, dest: str) -> None:
         """Write a file of the node."""
-        self._checked(f"cat > {shlex.quote(dest)}", data=data, timeout=600)
+        self._bytes(f"cat > {shlex.quote(dest)}", data=data)
 
     def pull(self, source: str, dest: Path | str) -> None:
         """Copy a file of the node to this host."""
@@ -98,240 +64,125 @@ class Node:
 
     def pull_bytes(self, source: str) -> bytes:
         """What a file of the node holds."""
-        return self._checked(f"cat -- {shlex.quote(source)}", timeout=600)
+        return self._bytes(f"cat -- {shlex.quote(source)}")
 
     def ssh_argv(self) -> tuple[str, ...]:
         """The ssh command up to the point where the remote command goes."""
-        return self._door().argv()
+        return self.door().argv()
 
-    def _ssh(
-        self, line: str, *, data: bytes, timeout: float
-    ) -> "subprocess.CompletedProcess[bytes]":
-        door = self._door()
-        if not door.ready():
-            self._wait_ssh(REOPEN_SECONDS)
-        return subprocess.run(
-            (*door.argv(), line), input=data, capture_output=True, timeout=timeout, check=False
-        )
+    def set_clock(self) -> float:
+        """Put its clock on this host's; returns how many seconds it was behind."""
+        return set_clock(self.door())
 
-    def _checked(self, line: str, *, data: bytes = b"", timeout: float) -> bytes:
-        done = self._ssh(line, data=data, timeout=timeout)
-        if done.returncode:
-            stderr = done.stderr.decode(errors="replace")
-            raise CommandFailed(node=self.name, command=line, code=done.returncode, stderr=stderr)
-        return done.stdout
-
-    def _unpack(self, members: Iterable[tuple[Path, str]], dest: str) -> None:
-        where = shlex.quote(dest)
-        line = f"mkdir -p {where} && tar -C {where} -xf - --no-same-owner"
-        self._checked(line, data=_tar(members), timeout=600)
-
-    # -- the machine
-
-    def alive(self) -> bool:
-        """Whether its virtual machine runs."""
-        state = self._state()
-        return state is not None and state[0].alive()
-
-    def power_cut(self) -> None:
-        """The machine is gone at once; its disks hold what it had flushed. `start` boots it."""
-        state = self._state()
-        if state:
-            state[0].end(grace=10)
-            self.close()
-
-    def abandon(self) -> None:
-        """End the machine, and start no other in this run by this process."""
-        self._place.stopping.set()
-        self.power_cut()
-
-    def close(self) -> None:
-        """End the kept ssh connection; the next command opens a new one."""
-        if self._state():
-            self._door().close()
+    # -- life and faults; see also power_cut and link
 
     def start(self) -> None:
-        """Boot from the disks as they are; returns when ssh answers."""
+        """Boot from the disks as they are, after a power cut; returns when ssh answers."""
         if self.alive():
             raise LabError(f"{self.name} is running", hint=f"lab cut {self.name} first")
-        if not self._disks()[0].exists():
+        if not self.disks[0].exists():
             raise LabError(f"{self.name} has no disks yet", hint=f"lab up {self.name}")
-        self._boot(fresh=False)
+        self._until_up(lambda: None, self._boot)
+        self.set_clock()
 
     def boot_new(self) -> None:
         """Boot a new machine from the image with blank disks."""
-        self._boot(fresh=True)
+        self._until_up(self.blank_disks, self._boot)
 
     def resume(self) -> None:
         """Continue from the saved state, forgetting everything since; the clock is set."""
-        self.power_cut()
-        saved = self._place.saved / self.name
-        for attempt in range(1, BOOTS + 1):
-            self._overlay_disks(saved)
-            try:
-                self._spawn(incoming=saved / "state")
-                self._continue_saved()
-                self._wait_ssh(120)
-                break
-            except LabError as error:
-                self._give_up_after(attempt, error)
+        saved = self.place.saved / self.name
+        self._until_up(lambda: self.overlay_disks(saved), lambda: self._continue(saved))
         self.set_clock()
 
     reset = resume
 
+    def clone(self, origin: Path) -> None:
+        """Continue from the saved state of another machine, on copies of its disks."""
+        self._until_up(lambda: self.copy_disks(origin), lambda: self._continue(origin))
+
     def crash(self) -> None:
         """Hit the reset button, and wait until the machine is up again."""
-        with self._qmp() as qmp:
+        with self.qmp() as qmp:
             qmp.command("set-action", reboot="reset")
             qmp.command("system_reset")
             qmp.wait_event("RESET")
+        self.close()
+        self.wait_ssh(BOOT_SECONDS)
+        with self.qmp() as qmp:  # not earlier: the firmware resets once more while it starts
             qmp.command("set-action", reboot="shutdown")
-        self._door().close()
-        self._wait_ssh(BOOT_SECONDS)
         self.set_clock()
 
-    def link(self, up: bool) -> None:  # noqa: FBT001  # link(True) reads well enough
-        """Plug the LAN cable in, or pull it."""
-        with self._qmp() as qmp:
-            qmp.command("set_link", name=LINK, up=up)
-
-    def set_clock(self) -> float:
-        """Put its clock on this host's; returns how many seconds it was behind."""
-        return set_clock(self._door())
-
-    def pause(self) -> None:
-        """Stop its processor."""
-        self.close()
-        with self._qmp() as qmp:
-            qmp.command("stop")
-
-    def save(self) -> None:
-        """Write the state of the paused machine next to its disks, and end it."""
-        with self._qmp() as qmp:
-            qmp.command("migrate-set-parameters", max_bandwidth=1 << 40)
-            qmp.command("migrate", uri=f"file:{self._folder / 'state'}")
-            qmp.wait_migration(seconds=300)
-            qmp.command("quit")
-        state = self._state()
-        if state and not state[0].wait_gone(60):
-            raise LabError(f"{self.name} does not end")
-        (self._folder / "vm.json").unlink()
-
-    # -- below
-
-    def _boot(self, *, fresh: bool) -> None:
+    def _until_up(self, make_disks: Callable[[], None], begin: Callable[[], None]) -> None:
+        """Try a few times: a machine may fail to come up for reasons of its host."""
         for attempt in range(1, BOOTS + 1):
+            self.power_cut()
+            make_disks()
             try:
-                if fresh:
-                    self._new_disks()
-                self._spawn(incoming=None)
-                self._wait_ssh(BOOT_SECONDS)
-                return
-            except BootFailed as error:
+                begin()
+            except LabError as error:
                 self._give_up_after(attempt, error)
+            else:
+                return
 
     def _give_up_after(self, attempt: int, error: LabError) -> None:
+        last_words = self.last_words()
         self.power_cut()
-        if attempt == BOOTS:
-            logs = [self.console, self._folder / "qemu.log"]
-            text = "\n".join(tail(log.read_text(errors="replace")) for log in logs if log.exists())
+        if attempt == BOOTS or self.place.stopping.is_set():
             raise BootFailed(
-                f"{error} ({attempt} tries); the end of its console:\n{text}",
-                hint=f"read {self._folder}",
+                f"{error} ({attempt} tries); its last words:\n{last_words}",
+                hint=f"read {self.folder}",
             ) from error
 
-    def _spawn(self, *, incoming: Path | None) -> None:
-        place, port = self._place, free_port()
-        if place.stopping.is_set():
-            raise LabError("interrupted")
-        self.console.unlink(missing_ok=True)
-        process = leashed(
-            machine_argv(self._machine(), ssh_port=port, incoming=incoming),
-            log=self._folder / "qemu.log",
-            life=LIFE,
-            owner=place.owner,
-        )
-        record = {"pid": process.pid, "born": process.born, "port": port}
-        (self._folder / "vm.json").write_text(json.dumps(record))
+    def _boot(self) -> None:
+        self.spawn()
+        self.wait_ssh(BOOT_SECONDS)
 
-    def _continue_saved(self) -> None:
-        self._wait_socket()
-        with self._qmp() as qmp:
-            qmp.wait_migration(seconds=120)
+    def _continue(self, saved: Path) -> None:
+        self.spawn(incoming=saved / "state")
+        self._wait_qmp()
+        with self.qmp() as qmp:
+            qmp.wait_migration(seconds=RESUME_SECONDS)
             qmp.command("cont")
+        self.wait_ssh(RESUME_SECONDS)
 
-    def _wait_socket(self) -> None:
-        for _ in range(600):
-            if not self.alive():
-                break
+    def _wait_qmp(self) -> None:
+        deadline = time.monotonic() + RESUME_SECONDS
+        while self.alive() and time.monotonic() < deadline:
             try:
-                with self._qmp():
-                    return
+                self.qmp().close()
             except LabError:
                 time.sleep(0.05)
+            else:
+                return
         raise BootFailed(f"{self.name}: its machine does not start")
 
-    def _machine(self) -> Machine:
-        place = self._place
-        return Machine(
-            name=self.name,
-            address=self.spec.address,
-            memory=self.spec.memory,
-            accel=place.accel,
-            kernel=place.image.kernel,
-            initrd=place.image.initrd,
-            disks=self._disks(),
-            lan=place.sockets / "lan",
-            qmp=self._qmp_path(),
-            console=self.console,
+    # -- ssh
+
+    def _ssh(
+        self, line: str, *, data: bytes, timeout: float
+    ) -> "subprocess.CompletedProcess[bytes]":
+        door = self.door()
+        if not door.ready():
+            self.wait_ssh(REOPEN_SECONDS)
+        return subprocess.run(
+            (*door.argv(), line), input=data, capture_output=True, timeout=timeout, check=False
         )
 
-    def _disks(self) -> tuple[Path, ...]:
-        return tuple(self._folder / f"disk{n}.qcow2" for n in range(len(self.spec.disks) + 1))
+    def _bytes(self, line: str, *, data: bytes = b"") -> bytes:
+        done = self._ssh(line, data=data, timeout=600)
+        self._must_succeed(done, line)
+        return done.stdout
 
-    def _new_disks(self) -> None:
-        root, *blank = self._disks()
-        _overlay(root, base=self._place.image.disk)
-        for path, size in zip(blank, self.spec.disks, strict=True):
-            capture(("qemu-img", "create", "-q", "-f", "qcow2", str(path), size))
+    def _must_succeed(self, done: "subprocess.CompletedProcess[bytes]", line: str) -> None:
+        if done.returncode:
+            stderr = done.stderr.decode(errors="replace")
+            raise CommandFailed(node=self.name, command=line, code=done.returncode, stderr=stderr)
 
-    def _overlay_disks(self, saved: Path) -> None:
-        for path in self._disks():
-            _overlay(path, base=saved / path.name)
-
-    def _state(self) -> tuple[Process, int] | None:
-        try:
-            record = json.loads((self._folder / "vm.json").read_text())
-        except FileNotFoundError:
-            return None
-        return Process(pid=record["pid"], born=record["born"]), record["port"]
-
-    def _door(self) -> Door:
-        state = self._state()
-        if state is None:
-            raise LabError(f"{self.name} is not up", hint=f"lab up {self.name}")
-        return Door(
-            node=self.name,
-            port=state[1],
-            key=self._place.image.ssh_key,
-            known_hosts=self._place.known_hosts,
-            control=self._place.sockets / f"{self.name}.ssh",
-        )
-
-    def _qmp_path(self) -> Path:
-        return self._place.sockets / f"{self.name}.qmp"
-
-    def _qmp(self) -> Qmp:
-        return Qmp(self._qmp_path())
-
-    def _wait_ssh(self, seconds: float) -> None:
-        self._door().wait_open(seconds=seconds, alive=self.alive)
-
-
-def _overlay(path: Path, *, base: Path) -> None:
-    path.unlink(missing_ok=True)
-    argv = ("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base), str(path))
-    capture(argv)
+    def _unpack(self, members: Iterable[tuple[Path, str]], dest: str) -> None:
+        where = shlex.quote(dest)
+        line = f"mkdir -p {where} && tar -C {where} -xf - --no-same-owner"
+        self._bytes(line, data=_tar(members))
 
 
 def _tar(members: Iterable[tuple[Path, str]]) -> bytes:

@@ -1,4 +1,8 @@
-"""The table of nodes: data only. A new row is a new machine at the next build."""
+"""The table of nodes: data only. A new row is a new machine at the next build.
+
+All machines have the same hardware (qemu.py), since all continue from one booted machine: a
+processor, 1 GiB, a system disk, and two blank disks of 8 GiB, vdb and vdc.
+"""
 
 from dataclasses import dataclass
 
@@ -15,15 +19,12 @@ class Service:
 class NodeSpec:
     """One machine.
 
-    `disks` are sizes of blank disks (vdb, vdc ...); `setup` are scripts of guest/ with arguments,
-    run in this order; `checks` are arguments of guest/healthy.sh. Nodes with the same `swarm` form
-    one: its `manager` runs swarm-init.sh, the others join.
+    `setup` are scripts of guest/ with arguments, run in this order; `checks` are arguments of
+    guest/healthy.sh. Nodes with the same `swarm` form one: its `manager` founds it, others join.
     """
 
     name: str
     address: str
-    memory: int = 1024
-    disks: tuple[str, ...] = ()
     setup: tuple[tuple[str, ...], ...] = ()
     checks: tuple[str, ...] = ()
     swarm: str = ""
@@ -37,10 +38,10 @@ def manager(name: str, address: str, *, swarm: str) -> NodeSpec:
     return NodeSpec(
         name=name,
         address=address,
-        disks=("8G",),
         setup=(
-            ("gluster.sh",),
+            ("thin.sh",),
             ("docker.sh",),
+            ("gluster.sh",),
             ("tree.sh", f"{volumes}/wordpress_web/files", "200"),
             ("tree.sh", f"{volumes}/wordpress_db/files", "40"),
             ("tree.sh", "/docker/etc/wordpress", "10"),
@@ -63,7 +64,6 @@ def database_host(name: str, address: str, *, swarm: str) -> NodeSpec:
     return NodeSpec(
         name=name,
         address=address,
-        disks=("4G",),
         setup=(("thick.sh",), ("docker.sh",), ("tree.sh", f"{folder}/files", "300")),
         checks=("mount=/docker_local",),
         swarm=swarm,
@@ -71,25 +71,24 @@ def database_host(name: str, address: str, *, swarm: str) -> NodeSpec:
     )
 
 
+TEMPLATE = NodeSpec(name="template", address="10.77.0.254")
 NODES = (
     manager("manager-1", "10.77.0.11", swarm="prod"),
     database_host("cassandra-1", "10.77.0.21", swarm="prod"),
     NodeSpec(
         name="target",
         address="10.77.0.2",
-        disks=("8G",),
         setup=(("pool.sh", "backup"),),
         checks=("pool=backup",),
     ),
     NodeSpec(
         name="offsite",
         address="10.77.0.3",
-        disks=("8G",),
         setup=(("pool.sh", "tank"),),
         checks=("pool=tank",),
     ),
-    NodeSpec(name="director", address="10.77.0.1", memory=512),
-    NodeSpec(name="solo", address="10.77.0.50", disks=("4G", "4G")),
+    NodeSpec(name="director", address="10.77.0.1"),
+    NodeSpec(name="solo", address="10.77.0.50"),
 )
 
 

@@ -13,6 +13,8 @@ from lab.errors import LabError
 
 BINARY = "qemu-system-x86_64"
 LINK = "lan"
+MEMORY = 1024
+BLANK_DISKS = ("8G", "8G")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,6 @@ class Machine:
 
     name: str
     address: str
-    memory: int
     accel: str
     kernel: Path
     initrd: Path
@@ -37,7 +38,7 @@ def machine_argv(machine: Machine, *, ssh_port: int, incoming: Path | None) -> t
     return (
         BINARY,
         *("-name", machine.name, "-nodefaults", "-no-user-config", "-display", "none"),
-        *("-machine", "pc", "-smp", "1", "-m", str(machine.memory), *accel_argv(machine.accel)),
+        *("-machine", "pc", "-smp", "1", "-m", str(MEMORY), *accel_argv(machine.accel)),
         *("-kernel", str(machine.kernel), "-initrd", str(machine.initrd)),
         *("-append", kernel_line(machine)),
         *disks_argv(machine.disks),
@@ -48,6 +49,23 @@ def machine_argv(machine: Machine, *, ssh_port: int, incoming: Path | None) -> t
         "-no-reboot",  # a panic ends the machine; `crash` lifts this for its reset
         *state,
     )
+
+
+def hardware(accel: str) -> tuple[str, ...]:
+    """What must be the same for a saved state to continue."""
+    here = Path()
+    machine = Machine(
+        name="",
+        address="0.0.0.0",  # noqa: S104  # not listened on: stands for any node
+        accel=accel,
+        kernel=here,
+        initrd=here,
+        disks=(here,) * (1 + len(BLANK_DISKS)),
+        lan=here,
+        qmp=here,
+        console=here,
+    )
+    return (*machine_argv(machine, ssh_port=0, incoming=None), *BLANK_DISKS)
 
 
 def accel_argv(accel: str) -> tuple[str, ...]:
@@ -71,14 +89,18 @@ def disks_argv(disks: Sequence[Path]) -> tuple[str, ...]:
 
 def network_argv(machine: Machine, *, ssh_port: int) -> tuple[str, ...]:
     """eth0: nothing but ssh from this host; eth1: the LAN, a unix socket of the switch."""
-    last = [int(part) for part in machine.address.split(".")][-1]
     forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-10.0.2.15:22"
     return (
         *("-netdev", f"user,id=door,ipv6=off,restrict=on,{forward}"),
         *("-device", "virtio-net-pci,netdev=door,mac=52:54:00:10:02:15"),
         *("-netdev", f"vde,id=vde,sock={machine.lan}"),
-        *("-device", f"virtio-net-pci,netdev=vde,id={LINK},mac=52:54:00:77:00:{last:02x}"),
+        *("-device", f"virtio-net-pci,netdev=vde,id={LINK},mac={lan_mac(machine.address)}"),
     )
+
+
+def lan_mac(address: str) -> str:
+    """10.77.0.11 -> 52:54:0a:4d:00:0b"""
+    return "52:54:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 class Qmp:
@@ -106,6 +128,10 @@ class Qmp:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
         self._lines.close()
         self._socket.close()
 

@@ -1,4 +1,4 @@
-"""The saved world in the cache: the machines of all nodes, set up and running, ready to continue."""
+"""The saved world in the cache: all machines, set up and running, ready to continue."""
 
 import os
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from lab.accel import choose_accel
 from lab.host import capture
 from lab.image import Image, ensure_image, images_folder
 from lab.lan import start_switch
-from lab.node import Node, Place
-from lab.nodes import NODES
+from lab.node import Node
+from lab.nodes import NODES, TEMPLATE
 from lab.progress import Progress
-from lab.qemu import BINARY
+from lab.qemu import BINARY, hardware
+from lab.vm import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +45,15 @@ class SavedWorld:
         """Fill `building` with everything this world is."""
         sockets = store.socket_folder(str(building))
         place = self._place(folder=building, sockets=sockets, owner=os.getpid(), base=building)
+        template = Node(TEMPLATE, place)
         nodes = [Node(spec, place) for spec in NODES]
-        for node in nodes:
+        for node in (template, *nodes):
             build.trust(place.known_hosts, name=node.name, public=self.image.bootstrap_key)
         switch = start_switch(sockets / "lan", log=building / "lan.log", owner=place.owner)
         try:
-            builder = build.Builder(nodes, progress, known_hosts=place.known_hosts)
-            builder.build(boots_at_once=os.cpu_count() or 1)
+            build.Builder(nodes, progress, known_hosts=place.known_hosts).build(template)
         finally:
-            for node in nodes:
+            for node in (template, *nodes):
                 node.abandon()
             switch.end(grace=5)
             store.remove(sockets)
@@ -66,9 +67,9 @@ def worlds_folder() -> Path:
 
 def world_key(image: Image, accel: str) -> str:
     """Changes with the image, the nodes and their setup, and the kind of machine saved for."""
-    here = [store.HERE / name for name in ("build.py", "qemu.py", "nodes.py")]
-    files = [*build.setup_files(), *here]
-    return store.key_of((image.key, accel, _processor(accel), _qemu_version()), files=files)
+    files = [*build.setup_files(), store.HERE / "build.py", store.HERE / "nodes.py"]
+    words = (image.key, _processor(accel), _qemu_version(), *hardware(accel))
+    return store.key_of(words, files=files)
 
 
 def _qemu_version() -> str:
@@ -117,7 +118,7 @@ def _prune(*, keep: frozenset[str]) -> None:
 
 
 def clean() -> None:
-    """Remove everything the lab has built; refused while machines of any run may need it."""
+    """Remove everything the lab has built; nothing may run."""
     root = store.cache_root()
     for name in ("worlds", "images"):
         store.remove(root / name)

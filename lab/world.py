@@ -10,10 +10,11 @@ from lab import build, saved, store
 from lab.errors import LabError
 from lab.host import Process
 from lab.lan import start_switch
-from lab.node import Node, Place
+from lab.node import Node
 from lab.nodes import NODES, NodeSpec
 from lab.progress import Progress
 from lab.saved import SavedWorld, load_saved
+from lab.vm import Place
 
 USUAL_RESUME = 10
 

@@ -9,18 +9,18 @@ export LC_ALL=C.UTF-8 LAB_OUT="$PWD" LAB_HERE
 LAB_HERE=$(cd "$(dirname "$0")" && pwd)
 umask 022
 
-# mmdebstrap needs a folder that others may enter, which a cache in a home need not be.
-tree=$(mktemp -d "${TMPDIR:-/var/tmp}/zrep-lab-image.XXXXXX")
+tree=$PWD/tree
 trap 'rm -rf "$tree"' EXIT
 trap 'exit 143' TERM INT HUP
-chmod 755 "$tree"
+mkdir "$tree"
 
+# apt's own user could not enter a cache in somebody's home.
 mmdebstrap --mode=root --variant=minbase --components=main,contrib --format=directory \
-    --dpkgopt=force-unsafe-io \
+    --aptopt='APT::Sandbox::User "root"' --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --include="$packages" --customize-hook="'$LAB_HERE/image.sh' \"\$1\"" "$suite" "$tree"
 mke2fs -q -t ext4 -L lab -E assume_storage_prezeroed=1 -d "$tree" disk.raw "$size"
 qemu-img convert -O qcow2 disk.raw disk.qcow2
 rm -f disk.raw
-chown -R "$owner" .
+chown "$owner" ./*

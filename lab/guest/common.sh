@@ -1,8 +1,8 @@
+# shellcheck shell=sh
 # Sourced first by every script that sets a node up.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C.UTF-8
-here=$(dirname "$0")
 
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 

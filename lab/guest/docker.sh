@@ -1,5 +1,6 @@
 #!/bin/sh
 # A docker engine with the image of the writers, made of busybox alone.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/common.sh"
 
 systemctl --quiet enable containerd.service docker.service
@@ -8,6 +9,6 @@ root=$(mktemp -d)
 mkdir "$root/bin" "$root/data"
 cp /bin/busybox "$root/bin/"
 ln -s busybox "$root/bin/sh"
-install -m 755 "$here/writer" "$root/bin/writer"
+install -m 755 "$(dirname "$0")/writer" "$root/bin/writer"
 tar -C "$root" -c . | docker import --change 'ENTRYPOINT ["/bin/sh", "/bin/writer"]' - lab/writer:1
 rm -r "$root"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # healthy.sh [CHECK...]: what must be true of the node before its state is saved.
 # pool=NAME, mount=FOLDER, writer=FOLDER
+# shellcheck source=/dev/null
 . "$(dirname "$0")/common.sh"
 
 grows() {

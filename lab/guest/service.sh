@@ -1,5 +1,6 @@
 #!/bin/sh
 # service.sh NAME NODE FOLDER: a writer as swarm service, bound to one node.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/common.sh"
 
 docker service create --detach --quiet --no-resolve-image --name "$1" --network host \

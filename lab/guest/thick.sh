@@ -1,6 +1,7 @@
 #!/bin/sh
 # The storage of a database host: a thick LV at /docker_local, and free space in its volume group
 # for copy-on-write snapshots.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/common.sh"
 
 pvcreate -q /dev/vdb

@@ -1,10 +1,11 @@
 #!/bin/sh
 # tree.sh FOLDER COUNT: the kinds of files a backup has to bring through, and COUNT plain ones.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/common.sh"
 folder=$1 count=$2
 
 mkdir -p "$folder"
-cd "$folder"
+cd "$folder" || exit
 number=0
 while [ "$number" -lt "$count" ]; do
     part=plain/$((number % 7))/$((number % 3))

@@ -244,7 +244,9 @@ class TestDestroySnapshots:
         assert snaps(world, world.root) == ["a"]
 
     def test_a_thousand_go_with_one_command_per_dataset_at_most(self, world: World) -> None:
-        parts = [child(world, f"d{n}") for n in range(10)]
+        parts = [world.root / f"d{n}" for n in range(10)]
+        for part in parts:
+            world.zfs.create(part, {}, mount=False)
         for n in range(100):
             world.zfs.snapshot([d.at(f"zrep_20260101_{n:06d}_hourly") for d in parts], {})
         names = [s.name for s in world.zfs.inventory(world.root).snapshots()]
@@ -627,12 +629,57 @@ class TestStreams:
         world.pipe(SendSpec(snapshot=x.at("a")), copy)
         self._refused(world, SendSpec(snapshot=x.at("c"), base="@b"), copy, ZfsError)
 
-    def test_snapshots_of_its_own_make_the_receiver_refuse(self, world: World) -> None:
+    def test_a_snapshot_of_its_own_without_new_data_does_not_matter(self, world: World) -> None:
         x, copy = child(world, "x"), world.root / "copy"
         story(world, x, "a", "b")
         world.pipe(SendSpec(snapshot=x.at("a")), copy)
         take(world, copy, "own")
+        world.pipe(SendSpec(snapshot=x.at("b"), base="@a"), copy)
+        assert snaps(world, copy) == ["a", "own", "b"]
+
+    def test_a_snapshot_of_its_own_with_new_data_makes_it_refuse(self, world: World) -> None:
+        x, copy = child(world, "x"), world.root / "copy"
+        story(world, x, "a", "b")
+        world.pipe(SendSpec(snapshot=x.at("a")), copy)
+        world.zfs.mount(copy)
+        story(world, copy, "own")
         self._refused(world, SendSpec(snapshot=x.at("b"), base="@a"), copy, ZfsError)
+
+    def test_a_receiver_that_lost_its_newest_refuses_older_bases(self, world: World) -> None:
+        x, copy = child(world, "x"), world.root / "copy"
+        story(world, x, "a", "b", "c")
+        world.pipe(SendSpec(snapshot=x.at("a")), copy)
+        world.pipe(SendSpec(snapshot=x.at("b"), base="@a"), copy)
+        world.zfs.destroy_snapshots([copy.at("b")])
+        self._refused(world, SendSpec(snapshot=x.at("c"), base="@a"), copy, ZfsError)
+
+    def test_pruned_history_in_between_does_not_matter(self, world: World) -> None:
+        x, copy = child(world, "x"), world.root / "copy"
+        story(world, x, "a", "b", "c", "d")
+        world.pipe(SendSpec(snapshot=x.at("b")), copy)
+        before = world.zfs.send_size(SendSpec(snapshot=x.at("d"), base="@b"))
+        world.zfs.destroy_snapshots([x.at("a"), x.at("c")])
+        assert world.zfs.send_size(SendSpec(snapshot=x.at("d"), base="@b")) == before
+        world.pipe(SendSpec(snapshot=x.at("d"), base="@b"), copy)
+        assert snaps(world, copy) == ["b", "d"]
+
+    def test_another_snapshot_of_that_name_makes_it_refuse(self, world: World) -> None:
+        x, copy = child(world, "x"), world.root / "copy"
+        story(world, x, "a", "b")
+        world.pipe(SendSpec(snapshot=x.at("a")), copy)
+        take(world, copy, "b")
+        self._refused(world, SendSpec(snapshot=x.at("b"), base="@a"), copy, DatasetExists)
+
+    def test_what_has_arrived_already_is_skipped(self, world: World) -> None:
+        x, copy = child(world, "x"), world.root / "copy"
+        story(world, x, "a", "b", "c")
+        world.pipe(SendSpec(snapshot=x.at("a")), copy)
+        world.pipe(SendSpec(snapshot=x.at("b"), base="@a"), copy)
+        before = layout(world)
+        world.pipe(SendSpec(snapshot=x.at("b"), base="@a"), copy)
+        assert layout(world) == before
+        world.pipe(SendSpec(snapshot=x.at("c"), base="@a", intermediates=True), copy)
+        assert snaps(world, copy) == ["a", "b", "c"]
 
     def test_changed_data_make_the_receiver_refuse(self, world: World) -> None:
         x, copy = child(world, "x"), world.root / "copy"
@@ -719,6 +766,14 @@ class TestResume:
         spec = self._broken(world, copy, first=False)
         before = layout(world)
         with pytest.raises(DatasetBusy):
+            world.pipe(spec, copy)
+        assert layout(world) == before
+
+    def test_the_same_full_stream_again_is_refused(self, world: World) -> None:
+        copy = world.root / "copy"
+        spec = self._broken(world, copy, first=True)
+        before = layout(world)
+        with pytest.raises(DatasetExists):
             world.pipe(spec, copy)
         assert layout(world) == before
 

@@ -26,14 +26,19 @@ def _unescaped(text: str) -> str:
     return text.replace("\\n", "\n").replace("\\\n", "\\n")
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("etc")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"), changes(), ids=[e[0][:60] for _, _, e in changes()]
 )
 def test_each_mistake_is_reported_once_with_line_and_reason(
-    tmp_path: Path, old: str, new: str, expected: list[str]
+    folder: Path, old: str, new: str, expected: list[str]
 ) -> None:
     assert old in GOOD
-    assert problems(tmp_path, GOOD.replace(old, new, 1)) == expected
+    assert problems(folder, GOOD.replace(old, new, 1)) == expected
 
 
 def test_all_problems_of_all_files_are_reported_at_once_in_order(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ MOMENTS = st.integers(946_684_800, 4_102_444_800)
 CLASSES = st.sampled_from(SCHEDULED)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(plan=PLANS, now=MOMENTS, cls=CLASSES)
 def test_in_utc_slots_are_sanoids_but_for_last_years_date(
     plan: Schedule, now: int, cls: SnapClass
@@ -183,7 +183,7 @@ def test_in_utc_slots_are_sanoids_but_for_last_years_date(
         assert ours == theirs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     plan=PLANS,
     now=MOMENTS,

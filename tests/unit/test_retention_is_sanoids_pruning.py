@@ -179,7 +179,7 @@ def sanoid_prunes(creations: list[int], keep: int, period: int) -> list[int]:
     return destroyed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ages=st.lists(AGES, max_size=20), keep=st.integers(0, 6), cls=st.sampled_from(SCHEDULED))
 def test_single_classes_follow_the_rule_as_written(
     ages: list[int], keep: int, cls: SnapClass
@@ -190,7 +190,7 @@ def test_single_classes_follow_the_rule_as_written(
     assert released == sanoid_prunes([s.creation for s in snapshots], keep, policy.period(cls))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(snapshots=SNAPSHOTS, keep=KEEPS)
 def test_verdicts_agree_with_their_reasons_and_with_what_is_released(
     snapshots: list[Aged], keep: dict[SnapClass, int]
@@ -204,7 +204,7 @@ def test_verdicts_agree_with_their_reasons_and_with_what_is_released(
         assert tuple(r.snap_class for r in verdict.reasons) == snapshot.classes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(snapshots=SNAPSHOTS, keep=KEEPS)
 def test_pruning_twice_changes_nothing_and_the_newest_of_each_counted_class_stays(
     snapshots: list[Aged], keep: dict[SnapClass, int]

@@ -10,10 +10,13 @@ from zrep.source.rsync import RsyncPull, Verdict, check_exclude, judge, module_n
 RUN = "20260102_030405"
 
 
+SHELL = "ssh -l zrep"
+
+
 def spec(
     host: str = "10.0.0.11", module: str = f"mail.{RUN}", destination: str = "/backup/x"
 ) -> RsyncPull:
-    return RsyncPull(host=host, module=module, destination=destination, shell="ssh -l zrep")
+    return RsyncPull(host=host, module=module, destination=destination, shell=SHELL)
 
 
 def test_the_whole_argv() -> None:

@@ -18,9 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, signal
-from types import FrameType
-from typing import NoReturn
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, set_wakeup_fd, signal
 
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import Allowed, GatePolicy, Refusal, Role, parse_policy
@@ -141,31 +139,41 @@ def _locked(path: Path) -> Iterator[int | None]:
 
 
 def run_while_asked(argv: Sequence[str], lock: int) -> int:
-    """Run until it ends, or until our stdin ends: then whoever asked is gone, and so is the run."""
-    for number in (SIGTERM, SIGINT, SIGHUP):
-        signal(number, _leave)
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, env=ENVIRONMENT, start_new_session=True, pass_fds=(lock,)
-    ) as child:
+    """Run until it ends, or until we are told to stop, or our stdin ends: whoever asked is gone."""
+    with (
+        _told_to_stop() as told,
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            start_new_session=True,
+            pass_fds=(lock,),
+        ) as child,
+    ):
         ended = os.pidfd_open(child.pid)
-        try:
-            _watch(ended)
-        finally:
-            _end_group(child, ended)
-            os.close(ended)
+        _watch(ended, told)
+        _end_group(child, ended)
+        os.close(ended)
         status = child.wait()
     return status if status >= 0 else 128 - status
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
+@contextmanager
+def _told_to_stop() -> Iterator[int]:
+    """A descriptor that becomes readable on a signal; an exception could lose a starting child."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    set_wakeup_fd(writer)
+    for number in (SIGTERM, SIGINT, SIGHUP):
+        signal(number, lambda _number, _frame: None)
+    yield reader
 
 
-def _watch(ended: int) -> None:
-    """Return when the child has ended or nobody holds the other end of our stdin any more."""
+def _watch(ended: int, told: int) -> None:
+    """Return when the child has ended, a signal came, or nobody holds the end of our stdin."""
+    stdin = sys.stdin.fileno()
     while True:
-        ready, _, _ = select.select([ended, sys.stdin.fileno()], [], [])
-        if ended in ready or not os.read(sys.stdin.fileno(), 4096):
+        ready, _, _ = select.select([ended, told, stdin], [], [])
+        if ended in ready or told in ready or not os.read(stdin, 4096):
             return
 
 

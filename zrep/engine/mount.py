@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from zrep.engine.observe import LOCKED_DOWN, STORAGE
 from zrep.errors import DatasetMissing, UnknownName, ZfsError
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
@@ -14,8 +15,9 @@ from zrep.model.session import Session, encode_session, find_sessions
 from zrep.model.source import SourceKey
 from zrep.zfs.port import Zfs
 
-LOCKED_DOWN = {"exec": "off", "setuid": "off", "devices": "off"}
 CONTAINER = {"canmount": "off"}
+# Clones inherit from here, not from their origins: without acltype their ACLs would not be seen.
+SESSIONS = {**CONTAINER, **LOCKED_DOWN, **STORAGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ def _ensure_root(zfs: Zfs, root: DatasetName) -> None:
     try:
         zfs.inventory(root, snapshots=False)
     except DatasetMissing:
-        zfs.create(root, {**CONTAINER, **LOCKED_DOWN, "atime": "off"}, mount=False)
+        zfs.create(root, SESSIONS, mount=False)
 
 
 def list_sessions(zfs: Zfs, root: DatasetName) -> Sequence[Session]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zrep.errors import DatasetMissing
 from zrep.model.backup import Backup
@@ -10,6 +10,10 @@ from zrep.model.inventory import Inventory
 from zrep.model.names import DatasetName
 from zrep.planner.backups import find_backups
 from zrep.zfs.port import Zfs
+
+# How trees of backups are stored: attributes beside the inode, ACLs kept, nothing executable.
+STORAGE = {"atime": "off", "xattr": "sa", "acltype": "posix"}
+LOCKED_DOWN = {"exec": "off", "setuid": "off", "devices": "off"}
 
 
 def observe_tree(zfs: Zfs, root: DatasetName, *, what: str, create: str) -> Inventory:
@@ -23,15 +27,18 @@ def observe_tree(zfs: Zfs, root: DatasetName, *, what: str, create: str) -> Inve
 
 
 def observe_target(zfs: Zfs, root: DatasetName, *, compression: str = "gzip-7") -> Inventory:
-    options = f"-o compression={compression} -o atime=off -o xattr=sa -o acltype=posix"
-    return observe_tree(
-        zfs, root, what="the target's dataset", create=f"zfs create -p {options} {root}"
-    )
+    create = _create_command(root, {"compression": compression, **STORAGE})
+    return observe_tree(zfs, root, what="the target's dataset", create=create)
 
 
 def observe_replica(zfs: Zfs, root: DatasetName) -> Inventory:
-    create = f"zfs create -p -o canmount=off -o readonly=on {root}"
+    create = _create_command(root, {"canmount": "off", "readonly": "on", **STORAGE})
     return observe_tree(zfs, root, what="the replica's dataset", create=create)
+
+
+def _create_command(root: DatasetName, properties: Mapping[str, str]) -> str:
+    options = " ".join(f"-o {key}={value}" for key, value in properties.items())
+    return f"zfs create -p {options} {root}"
 
 
 def backups_at(zfs: Zfs, root: DatasetName) -> Sequence[Backup]:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zrep.engine.progress import Progress
-from zrep.errors import CommandFailed, SourceFailed
+from zrep.errors import AccessRefused, CommandFailed, HostKeyRejected, SourceFailed, ZrepError
 from zrep.host.port import Host
 from zrep.host.process import stream
 from zrep.host.ssh_argv import SshEndpoint, rsync_shell
+from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 from zrep.model.source import Address, Source, Ssh
 from zrep.source.rsync import RsyncPull, Verdict, judge, module_name, pull_argv
 from zrep.source.rsync_output import RsyncStats, parse_progress, parse_stats
@@ -105,7 +106,7 @@ def pull(
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    error: SourceFailed
+    error: ZrepError
     transient: bool
 
 
@@ -123,6 +124,9 @@ def _attempt(request: Pull, target: Host, progress: Progress, lock: int) -> Pull
 
     progress.step(f"pull: {key}")
     status, stderr = _run(target.bulk_argv(request.argv), on_line, lock)
+    ssh = explain_ssh_failure(stderr, where=key) if status == SSH_FAILED else None
+    if isinstance(ssh, AccessRefused | HostKeyRejected):
+        return _Failure(ssh, transient=False)
     ruling = judge(status, stderr, method=request.source.method)
     if ruling.verdict not in (Verdict.GOOD, Verdict.WARNING):
         error = SourceFailed(

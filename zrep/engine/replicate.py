@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
-from zrep.engine.observe import observe_replica, observe_target
+from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_replica, observe_target
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
-from zrep.errors import ZrepError
+from zrep.errors import CommandFailed, ZrepError
 from zrep.host.process import run_pipeline
+from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, DatasetName, SnapshotName
 from zrep.model.plan import Diverged, Follow, ReplicaStep, Transfer, UpToDate
@@ -20,8 +21,9 @@ from zrep.model.source import Replica
 from zrep.planner.replicate import plan_replica
 from zrep.planner.settle import Settlement, hold_tag, pairs, plan_settlement
 from zrep.zfs.port import Zfs
+from zrep.zfs.wording import error_from_text
 
-PARENT = {"canmount": "off", "readonly": "on"}
+PARENT = {"canmount": "off", "readonly": "on", **LOCKED_DOWN, **STORAGE}
 
 
 Mover = Callable[[Zfs, Zfs, Transfer, Callable[[int], None]], int]
@@ -30,7 +32,18 @@ Mover = Callable[[Zfs, Zfs, Transfer, Callable[[int], None]], int]
 def pipe(source: Zfs, destination: Zfs, transfer: Transfer, on_bytes: Callable[[int], None]) -> int:
     """Send and receive as two local programs with a pipe between them; returns the bytes moved."""
     stages = (source.send_argv(transfer.spec), destination.receive_argv(transfer.destination))
-    return run_pipeline(stages, on_bytes=on_bytes).moved
+    try:
+        return run_pipeline(stages, on_bytes=on_bytes).moved
+    except CommandFailed as error:
+        where = f"{transfer.spec.snapshot} -> {transfer.destination}"
+        ssh = (
+            explain_ssh_failure(error.stderr, where=where)
+            if error.returncode == SSH_FAILED
+            else None
+        )
+        raise ssh or error_from_text(
+            error.stderr, what="zfs send | receive", where=where
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import TypeVar
 from zrep import __version__
 from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
-from zrep.engine.observe import observe_target
+from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_target
 from zrep.engine.progress import Progress
 from zrep.engine.pull import Pull, pull
 from zrep.engine.site import Site
@@ -218,14 +218,13 @@ class Run:
         return plan
 
 
-CONTAINER = {"canmount": "off", "exec": "off", "setuid": "off", "devices": "off"}
-STORAGE = {"atime": "off", "xattr": "sa", "acltype": "posix"}
+CONTAINER = {"canmount": "off", **LOCKED_DOWN, **STORAGE}
 
 
 def _create(site: Site, dataset: DatasetName, *, container: bool) -> None:
     """Settings live on the host's container and are inherited by its sources."""
     compression = {"compression": site.config.target.compression}
-    properties = {**CONTAINER, **STORAGE, **compression} if container else {}
+    properties = {**CONTAINER, **compression} if container else {}
     try:
         site.target.create(dataset, properties, mount=not container)
     except DatasetExists:

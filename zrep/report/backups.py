@@ -12,6 +12,8 @@ from zrep.report.table import render_table, size
 
 def render_backups(backups: Sequence[Backup]) -> str:
     """One line per backup, newest first."""
+    if not backups:
+        return "no backups yet"
     head = ("ID", "SET", "CLASSES", "STATE", "CONSISTENCY", "SOURCES", "WRITTEN", "REFERENCED")
     rows = [
         (
@@ -112,6 +114,8 @@ def _children_table(backup: Backup) -> str:
 
 
 def render_sessions(sessions: Sequence[Session]) -> str:
+    if not sessions:
+        return "nothing is mounted"
     head = ("SESSION", "BACKUP", "OWNER", "EXPIRES", "PURPOSE")
     rows = [(s.name, str(s.backup), s.owner, iso(s.expires), s.purpose or "-") for s in sessions]
     return render_table(head, rows)

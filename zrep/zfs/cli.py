@@ -165,7 +165,10 @@ class CliZfs:
 
     def abort_receive(self, dataset: DatasetName) -> None:
         what = f"cannot abort the receive into {dataset}"
-        self._run(argv.abort_receive_argv(dataset), what, fine=wording.NO_RESUME_STATE)
+        try:
+            self._run(argv.abort_receive_argv(dataset), what, fine=wording.NO_RESUME_STATE)
+        except DatasetMissing:
+            return
 
     def _run(self, command: Sequence[str], what: str, *, fine: str | None = None) -> str:
         """stdout of one command; a failure whose message contains `fine` is none."""

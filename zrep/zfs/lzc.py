@@ -8,6 +8,7 @@ command's: see zrep.zfs.cli.
 from __future__ import annotations
 
 import errno
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,54 +66,66 @@ class LzcZfs(CliZfs):
     def snapshot(self, names: Sequence[SnapshotName], properties: Mapping[str, str]) -> None:
         if not names:
             return
-        words = {key.encode(): value.encode() for key, value in properties.items()}
+        words = {key.encode(): os.fsencode(value) for key, value in properties.items()}
         failures = self._failures(lambda: self._lzc.lzc_snapshot(_raw(names), words))
         self._raise_first(failures, f"cannot snapshot {len(names)} datasets as @{names[0].snap}")
 
     def destroy_snapshots(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, str]:
+        """The kernel destroys all or none, and names those it refuses: leave them out, repeat."""
         refused: dict[SnapshotName, str] = {}
         for group in _by_pool(names):
-            refused |= self._destroy_group(group)
+            rest = group
+            while rest:
+                reasons = self._destroy(rest)
+                refused |= reasons
+                rest = [name for name in rest if name not in reasons] if reasons else ()
         return refused
 
-    def _destroy_group(self, names: Sequence[SnapshotName]) -> dict[SnapshotName, str]:
-        """The kernel destroys all or none, and names those it refuses: leave them out, repeat."""
+    def _destroy(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, str]:
+        """Empty when all are gone; else none is, for these reasons."""
         failures = self._failures(lambda: self._lzc.lzc_destroy_snaps(_raw(names), defer=False))
-        if not failures:
-            return {}
         reasons = {f.name: wording.destroy_reason_from_errno(f.number, f.text) for f in failures}
         refused = {name: reasons[str(name)] for name in names if str(name) in reasons}
-        if not refused:
+        if failures and not refused:
             return dict.fromkeys(names, failures[0].text)
-        rest = [name for name in names if name not in refused]
-        return refused | (self._destroy_group(rest) if rest else {})
+        return refused
 
     def hold(self, names: Sequence[SnapshotName], tag: str) -> None:
-        """The kernel refuses all when one has the tag already: leave those out, repeat."""
-        done: list[SnapshotName] = []
+        held: list[SnapshotName] = []
         for group in _by_pool(names):
-            failures = self._hold(group, tag)
-            ready = {f.name for f in failures if f.number == errno.EEXIST}
-            fresh = [name for name in group if str(name) not in ready]
-            if ready and fresh:
-                failures = self._hold(fresh, tag)
-            done += fresh
-            bad = [f for f in failures if f.name not in ready]
+            bad, fresh = self._hold_fresh(group, tag)
+            held += fresh
             if bad:
-                self.release(done, tag)
+                self.release(held, tag)
                 self._raise_first(bad, f"cannot hold {len(names)} snapshots")
 
-    def _hold(self, names: Sequence[SnapshotName], tag: str) -> Sequence[_Failure]:
-        """What could not be held. Missing snapshots do not keep the others from being held."""
+    def _hold_fresh(
+        self, names: Sequence[SnapshotName], tag: str
+    ) -> tuple[Sequence[_Failure], Sequence[SnapshotName]]:
+        """The failures, and what is held now that was not before.
+
+        The kernel refuses all when one has the tag already, and names one such: leave it out.
+        Missing snapshots do not keep the others from being held.
+        """
+        fresh = list(names)
+        while fresh:
+            failures, missing = self._hold_once(fresh, tag)
+            if not failures:
+                return [_missing(name) for name in missing], fresh
+            ready = {f.name for f in failures if f.number == errno.EEXIST}
+            rest = [name for name in fresh if str(name) not in ready]
+            if len(rest) == len(fresh):
+                return failures, ()
+            fresh = rest
+        return (), ()
+
+    def _hold_once(
+        self, names: Sequence[SnapshotName], tag: str
+    ) -> tuple[Sequence[_Failure], Sequence[str]]:
         missing: list[bytes] = []
         holds = dict.fromkeys(_raw(names), tag.encode())
         failures = self._failures(lambda: missing.extend(self._lzc.lzc_hold(holds)))
-        return failures or [
-            _Failure(
-                name=name.decode(), number=errno.ENOENT, text=f"{name.decode()} does not exist"
-            )
-            for name in missing
-        ]
+        return failures, [name.decode() for name in missing]
 
     def release(self, names: Sequence[SnapshotName], tag: str) -> None:
         for group in _by_pool(names):
@@ -137,20 +150,29 @@ class LzcZfs(CliZfs):
             call()
         except self._lzc.exceptions.ZFSError as error:
             return [
-                _Failure(name=_text(one.name), number=one.errno, text=str(one))
+                _Failure(name=_text(one.name), number=one.errno, text=_explained(one))
                 for one in getattr(error, "errors", (error,))
             ]
         return ()
 
     def _raise_first(self, failures: Sequence[_Failure], what: str) -> None:
-        for first in failures:
-            raise wording.error_from_errno(
-                first.number, first.text, what=what, where=self.host.name
-            )
+        if failures:
+            number, text = failures[0].number, failures[0].text
+            raise wording.error_from_errno(number, text, what=what, where=self.host.name)
 
 
 def _raw(names: Iterable[SnapshotName]) -> list[bytes]:
     return [str(name).encode() for name in names]
+
+
+def _missing(name: str) -> _Failure:
+    return _Failure(name=name, number=errno.ENOENT, text=f"{name}: dataset does not exist")
+
+
+def _explained(error: Any) -> str:
+    """Their own text prints names as bytes."""
+    reason = f"{error.message} ({os.strerror(error.errno or 0)})"
+    return f"{_text(error.name)}: {reason}" if error.name else reason
 
 
 def _text(name: bytes | str | None) -> str:

@@ -36,6 +36,7 @@ _PHRASES: Sequence[tuple[str, type[ZfsError]]] = (
     ("operation not permitted", ZfsPermission),
     ("insufficient privileges", ZfsPermission),
     ("contains partially-complete state", DatasetBusy),
+    ("it's being held", DatasetBusy),
     ("dataset is busy", DatasetBusy),
     ("target is busy", DatasetBusy),
     ("has children", DatasetBusy),
@@ -47,6 +48,8 @@ _PHRASES: Sequence[tuple[str, type[ZfsError]]] = (
     ("does not exist", DatasetMissing),
     ("no such pool", DatasetMissing),
     ("could not find any snapshots", DatasetMissing),
+    ("no longer exists", DatasetMissing),
+    ("no such process", DatasetMissing),  # ESRCH: the estimate of a send from a missing bookmark
     ("already exists", DatasetExists),
     ("bookmark exists", DatasetExists),
     ("must specify -f to overwrite", DatasetExists),
@@ -67,7 +70,18 @@ _NEXT = {
     PoolFull: "free space: zrep prune, or destroy snapshots nobody needs",
 }
 
+_HINTS = (
+    ("failed to execute zfs", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),
+    ("zfs: not found", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),
+    ("command not found", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),
+    ("modules are not loaded", "load the kernel module there: modprobe zfs"),
+    ("modules cannot be auto-loaded", "load the kernel module there: modprobe zfs"),
+    ("i/o is currently suspended", "see: zpool status"),
+    ("must specify -f to overwrite", "zrep never overwrites: rename or destroy it yourself"),
+)
+
 _SUBJECT = re.compile(r"'([^']+@[^']+)'|snapshot ([^\s']+@[^\s']+): ")
+_MENTION = re.compile(r"'([^']+)'|snapshot ([^\s']+@[^\s']+): ")
 
 
 def error_from_text(stderr: str, *, what: str, where: str) -> ZfsError:
@@ -75,17 +89,14 @@ def error_from_text(stderr: str, *, what: str, where: str) -> ZfsError:
     why = next((line.strip() for line in stderr.splitlines() if line.strip()), "no message")
     text = stderr.lower()
     kind = next((kind for phrase, kind in _PHRASES if phrase in text), ZfsError)
-    return _error(kind, what=what, where=where, why=why)
+    hint = next((hint for phrase, hint in _HINTS if phrase in text), _NEXT.get(kind, ""))
+    return kind(what, where=where, why=why, next_step=hint)
 
 
 def error_from_errno(number: int | None, text: str, *, what: str, where: str) -> ZfsError:
     """The error that an errno of libzfs_core stands for; `text` is its own explanation."""
     kind = _ERRNOS.get(number or 0, ZfsError)
-    return _error(kind, what=what, where=where, why=text)
-
-
-def _error(kind: type[ZfsError], *, what: str, where: str, why: str) -> ZfsError:
-    return kind(what, where=where, why=why, next_step=_NEXT.get(kind, ""))
+    return kind(what, where=where, why=text, next_step=_NEXT.get(kind, ""))
 
 
 def destroy_refusals(stderr: str) -> dict[str, str]:
@@ -105,7 +116,7 @@ def destroy_refusals(stderr: str) -> dict[str, str]:
 
 def destroy_reason(text: str) -> str:
     """Why one snapshot could not be destroyed, in our words where we have some."""
-    if "busy" in text:
+    if "held" in text or "busy" in text:
         return HELD
     if "clone" in text:
         return CLONED
@@ -123,6 +134,10 @@ def without(stderr: str, *harmless: str) -> str:
 
 
 def not_mentioned(names: Sequence[SnapshotName], stderr: str) -> list[SnapshotName]:
-    """The names that no complaint is about."""
-    subjects = {match[1] or match[2] for match in _SUBJECT.finditer(stderr)}
-    return [name for name in names if str(name) not in subjects]
+    """The names that no complaint is about; a complaint that names nothing is about all."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    found = [match for match in map(_MENTION.search, lines) if match is not None]
+    if len(found) < len(lines):
+        return []
+    subjects = {match[1] or match[2] for match in found}
+    return [n for n in names if str(n) not in subjects and str(n.dataset) not in subjects]

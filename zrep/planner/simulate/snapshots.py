@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from zrep.errors import DatasetExists, ZfsError
@@ -51,10 +52,21 @@ def destroy_snapshots(
     gone = {name for name in names if name not in reasons}
     nodes = dict(pool.nodes)
     for dataset in {name.dataset for name in gone} & set(nodes):
-        node = nodes[dataset]
-        kept = tuple(s for s in node.snapshots if s.name not in gone)
-        nodes[dataset] = replace(node, snapshots=kept)
+        nodes[dataset] = _without(nodes[dataset], gone)
     return replace(pool, nodes=nodes).after(), reasons
+
+
+def _without(node: Node, gone: AbstractSet[SnapshotName]) -> Node:
+    """What a snapshot had written counts for the next one then, or for the head."""
+    kept: list[Snapshot] = []
+    left_over = 0
+    for snap in node.snapshots:
+        if snap.name in gone:
+            left_over += snap.written
+        else:
+            kept.append(replace(snap, written=snap.written + left_over))
+            left_over = 0
+    return replace(node, snapshots=tuple(kept), written=node.written + left_over)
 
 
 def _why_kept(pool: Pool, name: SnapshotName) -> str | None:

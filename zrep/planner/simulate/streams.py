@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from zrep.errors import DatasetBusy, DatasetExists, DatasetMissing, PoolFull, ZfsError
@@ -42,9 +41,7 @@ def send(pool: Pool, spec: SendSpec) -> Stream:
     between = [s for s in node.snapshots if txg < s.createtxg <= newest.createtxg]
     if spec.intermediates:
         return Stream(snapshots=tuple(between), base=base)
-    # What snapshots destroyed in between had written is not known here; the stream has it.
-    delta = sum(s.written for s in between)
-    return Stream(snapshots=(replace(newest, written=delta),), base=base)
+    return Stream(snapshots=(replace(newest, written=sum(s.written for s in between)),), base=base)
 
 
 def _base(node: Node, spec: SendSpec) -> tuple[Guid, Txg]:
@@ -86,39 +83,46 @@ def _size_since(node: Node, newest: Snapshot, base: int) -> int:
 def receive(pool: Pool, name: DatasetName, stream: Stream, *, upto: int | None = None) -> Pool:
     """Without force: a receiver that does not fit is refused and stays as it was.
 
-    With `upto` the stream breaks after so many bytes: what arrived whole stays, and a token for
-    the rest of the snapshot that broke.
+    Snapshots that are there already are skipped. With `upto` the stream breaks after so many
+    bytes: what arrived whole stays, and a token for the rest of the snapshot that broke.
     """
     node = _receiver(pool, name, stream)
     room = stream.size if upto is None else upto
+    base = stream.base
     for index, snapshot in enumerate(stream.snapshots):
-        base = stream.snapshots[index - 1].guid if index else stream.base
         done = stream.done if index == 0 else 0
-        if upto is not None and room < snapshot.written - done:
+        size = snapshot.written - done
+        if _is_there(node, snapshot):
+            pass
+        elif room < size:
             broken = Partial(
                 snapshot=snapshot, base=base, done=done + room, fresh=not node.snapshots
             )
             return pool.having(name, replace(node, partial=broken)).after(created=1)
-        room -= snapshot.written - done
-        node = _arrived(pool, name, node, snapshot)
-        pool = pool.having(name, node).after(created=1)
+        else:
+            _check_fit(node, snapshot, base, name)
+            node = _arrived(pool, name, node, snapshot)
+            pool = pool.having(name, node).after(created=1)
+        room -= size
+        base = snapshot.guid
     return pool
 
 
 def _receiver(pool: Pool, name: DatasetName, stream: Stream) -> Node:
     node = pool.nodes.get(name)
-    _check_partial(node, stream, name)
     if stream.base is None and stream.token is None:
         if node is not None:
             raise DatasetExists(f"cannot receive into {name}", why="destination exists")
         pool.node(name.parent or name)
     elif node is None:
         raise DatasetMissing(f"cannot receive into {name}", why="destination does not exist")
-    elif stream.base is not None:
-        _check_history(node, stream, name)
+    _check_partial(node, stream, name)
     if pool.used + stream.size > pool.capacity:
         raise PoolFull(f"cannot receive into {name}", why="out of space")
-    return node or Node(guid=pool.new_guid(), createtxg=Txg(pool.txg), creation=pool.now)
+    made = node or Node(guid=pool.new_guid(), createtxg=Txg(pool.txg), creation=pool.now)
+    if not _is_there(made, stream.snapshots[0]):
+        _check_fit(made, stream.snapshots[0], stream.base, name)
+    return made
 
 
 def _check_partial(node: Node | None, stream: Stream, name: DatasetName) -> None:
@@ -129,23 +133,24 @@ def _check_partial(node: Node | None, stream: Stream, name: DatasetName) -> None
         raise ZfsError(f"cannot receive into {name}", why="no state that this stream resumes")
 
 
-def _check_history(node: Node, stream: Stream, name: DatasetName) -> None:
-    newest = node.snapshots[-1].guid if node.snapshots else None
-    if newest != stream.base:
+def _is_there(node: Node, snapshot: Snapshot) -> bool:
+    return any(present.guid == snapshot.guid for present in node.snapshots)
+
+
+def _check_fit(node: Node, snapshot: Snapshot, base: Guid | None, name: DatasetName) -> None:
+    """The base is there and no data changed since; snapshots without new data do not matter."""
+    if node.snapshot(snapshot.name.snap) is not None:
+        why = "destination already exists"
+        raise DatasetExists(f"cannot receive {name}@{snapshot.name.snap}", why=why)
+    if base is None:
+        return
+    guids = [present.guid for present in node.snapshots]
+    if base not in guids:
         why = "most recent snapshot does not match incremental source"
         raise ZfsError(f"cannot receive into {name}", why=why)
-    if node.written:
+    if node.written or any(s.written for s in node.snapshots[guids.index(base) + 1 :]):
         why = "destination has been modified since most recent snapshot"
         raise ZfsError(f"cannot receive into {name}", why=why)
-    _check_names(node.snapshots, stream.snapshots, name)
-
-
-def _check_names(
-    present: Sequence[Snapshot], arriving: Sequence[Snapshot], name: DatasetName
-) -> None:
-    taken = {s.name.snap for s in present} & {s.name.snap for s in arriving}
-    if taken:
-        raise DatasetExists(f"cannot receive {name}@{min(taken)}", why="destination already exists")
 
 
 def _arrived(pool: Pool, name: DatasetName, node: Node, snapshot: Snapshot) -> Node:

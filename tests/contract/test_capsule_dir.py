@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.capsule_world import LATER, RUN, CapsuleWorld, can_unshare, capsule_world
+from tests.contract.capsule_world import LATER, RUN, CapsuleWorld, can_unshare, capsule_world
 from zrep.capsule.install import load_hooks
 from zrep.capsule.render import capsule_digest
 from zrep.errors import CommandFailed, SourceFailed

@@ -1,0 +1,180 @@
+"""The real sanoid as an oracle: Debian's package, unpacked into a cache, run on a drawn pool.
+
+Needs no ZFS and installs nothing into the system: `zfs` and `zpool` are stand-ins that answer from
+files and write down what they are told, and perl's clock stands still. Run as a program it only
+fetches the packages (`python -m tests.contract.sanoid_oracle`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGES = ("sanoid", "libconfig-inifiles-perl", "libcapture-tiny-perl")
+READY = "ready"
+
+CLOCK = r"""package Frozen;
+BEGIN {
+    my $now = $ENV{ORACLE_NOW};
+    *CORE::GLOBAL::time = sub () { $now };
+    *CORE::GLOBAL::localtime = sub (;$) { CORE::localtime(@_ ? $_[0] : $now) };
+}
+1;
+"""
+
+ZFS = r"""#!/bin/sh
+# A pool made of text: answers from files, writes down every order.
+verb=$1
+for last; do :; done
+case $verb in
+get) cat "$ORACLE/snapshots" ;;
+list) awk -v root="$last" '$0 == root || index($0, root "/") == 1' "$ORACLE/datasets" ;;
+snapshot)
+    printf '%s\n' "$*" >>"$ORACLE/taken"
+    if cut -f 1 "$ORACLE/snapshots" | grep -qxF "$last"; then
+        echo "cannot create snapshot '$last': dataset already exists" >&2
+        exit 1
+    fi ;;
+destroy)
+    printf '%s\n' "$last" >>"$ORACLE/pruned"
+    ! grep -qxF "$last" "$ORACLE/held" ;;
+*) exit 2 ;;
+esac
+"""
+
+ZPOOL = """#!/bin/sh
+echo "$ORACLE_CAPACITY%"
+"""
+
+
+class NoOracle(Exception):
+    """This machine cannot have Debian's sanoid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """What sanoid is shown; snapshots with their creation in epoch seconds."""
+
+    config: str
+    datasets: Sequence[str]
+    snapshots: Sequence[tuple[str, int]]
+    now: int
+    timezone: str = "UTC"
+    held: Sequence[str] = ()
+    capacity: int = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The snapshots it ordered to take (sorted) and to destroy (in order), failed ones too."""
+
+    status: int
+    take: tuple[str, ...]
+    prune: tuple[str, ...]
+    stderr: str
+
+
+def cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "zrep-tests" / "sanoid"
+
+
+def fetch(folder: Path | None = None) -> Path:
+    """The folder with the unpacked packages, fetched by apt-get when they are not there yet."""
+    folder = folder or cache()
+    if (folder / READY).exists():
+        return folder
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        raise NoOracle("sanoid is unpacked from Debian's package, and this is no Debian")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as text:
+        new = Path(text)
+        _download(new)
+        _prepare(new)
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+        new.mkdir()
+    return folder
+
+
+def _download(folder: Path) -> None:
+    argv = ("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *PACKAGES)
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise NoOracle(f"apt-get download failed: {why}; run apt-get update, then try again")
+    for package in folder.glob("*.deb"):
+        subprocess.run(("dpkg", "-x", str(package), "."), cwd=folder, check=True)
+        package.unlink()
+
+
+def _prepare(folder: Path) -> None:
+    """Its shipped defaults are found by an absolute path, which must lead into the cache."""
+    program = folder / "usr/sbin/sanoid"
+    text = program.read_text(encoding="utf-8")
+    # The folder is renamed afterwards: the path is made relative to the place the script runs in.
+    (folder / "sanoid").write_text(text.replace("/usr/share/sanoid/", "./"), encoding="utf-8")
+    (folder / "Frozen.pm").write_text(CLOCK)
+    for name, body in (("zfs", ZFS), ("zpool", ZPOOL)):
+        stub = folder / "bin" / name
+        stub.parent.mkdir(exist_ok=True)
+        stub.write_text(body)
+        stub.chmod(0o755)
+    (folder / READY).touch()
+
+
+def ask(pool: Pool, *args: str, folder: Path | None = None) -> Answer:
+    """What sanoid does with the pool; `args` are its own, `--cron` when there are none."""
+    home = fetch(folder)
+    with tempfile.TemporaryDirectory() as text:
+        world = Path(text)
+        _draw(world, pool)
+        argv = ("perl", "-MFrozen", str(home / "sanoid"), f"--configdir={world}")
+        places = (f"--cache-dir={world}/cache", f"--run-dir={world}/run")
+        done = subprocess.run(
+            (*argv, *places, *(args or ("--cron",))),
+            cwd=home / "usr/share/sanoid",
+            env=_environment(home, world, pool),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Answer(
+            status=done.returncode,
+            take=tuple(sorted(w.rpartition(" ")[2] for w in _lines(world / "taken"))),
+            prune=tuple(_lines(world / "pruned")),
+            stderr=done.stderr,
+        )
+
+
+def _draw(world: Path, pool: Pool) -> None:
+    (world / "sanoid.conf").write_bytes(pool.config.encode())
+    (world / "datasets").write_text("".join(f"{d}\n" for d in pool.datasets))
+    rows = (f"{name}\tcreation\t{creation}\t-\n" for name, creation in pool.snapshots)
+    (world / "snapshots").write_text("".join(rows))
+    (world / "held").write_text("".join(f"{h}\n" for h in pool.held))
+
+
+def _environment(home: Path, world: Path, pool: Pool) -> dict[str, str]:
+    return {
+        "PATH": f"{home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PERL5LIB": f"{home}:{home}/usr/share/perl5",
+        "LC_ALL": "C",
+        "TZ": pool.timezone,
+        "ORACLE": str(world),
+        "ORACLE_NOW": str(pool.now),
+        "ORACLE_CAPACITY": str(pool.capacity),
+    }
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+if __name__ == "__main__":
+    fetch()

@@ -1,0 +1,105 @@
+"""The control key's gate hands over exactly what was asked, or nothing: the real script, with a
+program in sudo's place that tells what it was given."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.capsule_world import RUN, CapsuleWorld, can_unshare, capsule_world
+
+pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
+
+SUDO = '#!/bin/sh\necho "argv=$*"\necho "stdin=$(cat)"\n'
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CapsuleWorld]:
+    tmp: Path = tmp_path_factory.mktemp("gate")
+    with capsule_world(tmp) as made:
+        (tmp / "sudo").write_text(SUDO)
+        (tmp / "sudo").chmod(0o755)
+        made.run("mount", "-t", "tmpfs", "none", "/usr/sbin")
+        made.run("cp", str(tmp / "sudo"), "/usr/sbin/sudo")
+        made.run("sh", "-c", "rm /usr/libexec/zrep/zrep-gate-*")
+        yield made
+
+
+def ask(world: CapsuleWorld, request: str) -> subprocess.CompletedProcess[str]:
+    return world.run("env", f"SSH_ORIGINAL_COMMAND={request}", "/usr/libexec/zrep/gate")
+
+
+@pytest.mark.parametrize("verb", ["probe", "snapshot", "release", "check"])
+@pytest.mark.parametrize("request_line", ["", f"run={RUN} set=platform-1.b"])
+def test_a_verb_reaches_its_capsule_with_the_request_on_stdin(
+    world: CapsuleWorld, verb: str, request_line: str
+) -> None:
+    done = ask(world, f"{verb} {request_line}".strip())
+    assert done.returncode == 0
+    assert done.stdout == f"argv=-n /usr/libexec/zrep/capsule-{verb}\nstdin={request_line}\n"
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "",
+        "id",
+        "probe;id",
+        "probe\nid",
+        "probe id",
+        " probe",
+        "probe ",
+        "probe  ",
+        "PROBE",
+        "probe/../x",
+        "rsync-read",
+        "capsule-probe",
+        "../bin/sh",
+        "-n",
+        "snapshot *",
+        "snapshot $(id)",
+        "snapshot `id`",
+        "snapshot run=x set=y",
+        f"snapshot run={RUN}",
+        "snapshot set=platform",
+        f"snapshot set=platform run={RUN}",
+        f"snapshot run={RUN} set=",
+        f"snapshot run={RUN} set=-x",
+        f"snapshot run={RUN} set=../x",
+        f"snapshot run={RUN} set=a/b",
+        f"snapshot run={RUN} set=A",
+        f"snapshot run={RUN}  set=a",
+        f"snapshot run={RUN} set=a ",
+        f"snapshot run={RUN} set=a b=c",
+        f"snapshot run={RUN} set=a set=b",
+        f"snapshot run={RUN}0 set=a",
+        f"snapshot run=0{RUN} set=a",
+        f"snapshot run={RUN} set=a=b",
+        f"snapshot\trun={RUN} set=a",
+        f"snapshot run={RUN} set=ä",
+        "rsync --server --daemon .",
+        "zfs list",
+        "zfs destroy -r backup",
+        "scp -t /",
+        "sh -c id",
+        "x" * 100_000,
+    ],
+)
+def test_anything_else_is_refused(world: CapsuleWorld, request_line: str) -> None:
+    done = ask(world, request_line)
+    assert (done.returncode, done.stdout) == (126, "")
+    assert "may only say" in done.stderr
+
+
+def test_zfs_requests_go_to_the_gate_of_the_role_where_there_is_one(tmp_path: Path) -> None:
+    with capsule_world(tmp_path) as made:
+        (tmp_path / "sudo").write_text('#!/bin/sh\necho "$* $SSH_ORIGINAL_COMMAND"\n')
+        (tmp_path / "sudo").chmod(0o755)
+        made.run("mount", "-t", "tmpfs", "none", "/usr/sbin")
+        made.run("cp", str(tmp_path / "sudo"), "/usr/sbin/sudo")
+        made.run("rm", "/usr/libexec/zrep/zrep-gate-target")
+        done = ask(made, "zfs version")
+    assert done.stdout == "-n /usr/libexec/zrep/zrep-gate-replica zfs version\n"
