@@ -32,7 +32,7 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	shellcheck -s sh hooks/* lab/guest/*.sh
+	shellcheck -x -s sh lab/prepare-venv lab/guest/*.sh lab/guest/writer
 
 lab-up:
 	@./lab/lab up

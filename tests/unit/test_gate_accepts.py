@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from tests.unit.gate_support import RUN, SNAP, TOKEN, mail_pull, replica_gate, target_gate
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import Allowed
-from zrep.engine.mount import CONTAINER, LOCKED_DOWN
+from zrep.engine.mount import SESSIONS as SESSIONS_ROOT
 from zrep.engine.replicate import PARENT
 from zrep.engine.sync import CONTAINER as SYNC_CONTAINER
-from zrep.engine.sync import STORAGE
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 from zrep.zfs import argv as zfs
@@ -43,10 +42,10 @@ def reads(root: DatasetName, snapshot: SnapshotName) -> Iterator[Argv]:
 def target_requests() -> Iterator[Argv]:
     yield from reads(ROOT, SNAPSHOT)
     yield from reads(SESSIONS, SNAPSHOT)
-    properties = {**SYNC_CONTAINER, **STORAGE, "compression": "gzip-7"}
+    properties = {**SYNC_CONTAINER, "compression": "gzip-7"}
     yield zfs.create_argv(ROOT / "manager-1", properties, mount=False)
     yield zfs.create_argv(MAIL, {}, mount=True)
-    yield zfs.create_argv(SESSIONS, {**CONTAINER, **LOCKED_DOWN, "atime": "off"}, mount=False)
+    yield zfs.create_argv(SESSIONS, SESSIONS_ROOT, mount=False)
     yield zfs.create_argv(
         SESSIONS / "s", {"canmount": "noauto", "io.zrep:owner": "anna b"}, mount=False
     )

@@ -29,8 +29,11 @@ def pair(moment: str, *, classes: str = "hourly", userrefs: int = 0) -> list[Sna
     ]
 
 
-def five(**changes: int) -> tuple[Backup, ...]:
-    return backups(*(s for h in HOURS for s in pair(h, **(changes if h == HOURS[0] else {}))))
+def five(*, userrefs: int = 0) -> tuple[Backup, ...]:
+    """One backup an hour; `userrefs` holds are on the oldest one's first child."""
+    return backups(
+        *(s for h in HOURS for s in pair(h, userrefs=userrefs if h == HOURS[0] else 0))
+    )
 
 
 def gone(plan: PrunePlan) -> list[str]:
@@ -111,8 +114,8 @@ def _condemned(backup: Backup) -> PrunePlan:
     return PrunePlan(judgements=(Judgement(backup=backup, policy=verdict, protections=()),))
 
 
-@pytest.mark.parametrize("changes", [{}, {"userrefs": 1}])
-def test_the_second_pair_of_eyes_stops_a_wrong_plan(changes: dict[str, int]) -> None:
+@pytest.mark.parametrize("userrefs", [0, 1])
+def test_the_second_pair_of_eyes_stops_a_wrong_plan(userrefs: int) -> None:
     """A planner's mistake: the only complete backup, or a held one, is to be destroyed."""
     with pytest.raises(InvariantBroken):
-        check_prune(_condemned(backups(*pair(HOURS[0], **changes))[0]))
+        check_prune(_condemned(backups(*pair(HOURS[0], userrefs=userrefs))[0]))

@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from tests.unit.histories import history, snap_name, tree
+from zrep.model.inventory import Dataset
 from zrep.model.names import DatasetName
 from zrep.model.plan import Diverged, Follow, ReplicaStep, UpToDate
 from zrep.planner.replicate import plan_replica
@@ -16,7 +17,9 @@ SOURCE, COPY = "backup/current/h/s", "tank/copy/h/s"
 
 
 def plan(source: str, replica: str | None, *, token: str | None = None) -> ReplicaStep:
-    there = [] if replica is None else ["tank/copy/h", history(COPY, replica, token=token)]
+    there: list[Dataset | str] = []
+    if replica is not None:
+        there = ["tank/copy/h", history(COPY, replica, token=token)]
     steps = plan_replica(
         tree("backup/current", history(SOURCE, source)), tree("tank/copy", *there), root=ROOT, to=TO
     )

@@ -16,7 +16,7 @@ A = DatasetName("tank/a")
 LISTING = """\
 tank	filesystem	11	1	1700000000	4096	9000	24576	24576	-	-	yes	-	-	/tank
 tank/a	filesystem	12	5	1700000001	2048	9	1024	0	-	-	no	tank@b	1-ab-cd	/o	dd
-tank@b	snapshot	22	40	1700000003	10	-	300	200	2	tank/a,tank/z z	-	-	-	-
+tank@b	snapshot	22	40	1700000003	10	-	300	200	2	tank/z,tank/z z,tank/a	-	-	-	-
 tank@a	snapshot	21	30	1700000002	0	-	100	100	0		-	-	-	-
 tank#m	bookmark	21	30	1700000002	-	-	-	-	-	-	-	-	-	-
 tank/vol	volume	13	6	1700000001	0	9000	0	0	-	-	-	-	-	-
@@ -59,8 +59,8 @@ def test_snapshots_are_in_txg_order_whatever_their_names() -> None:
     assert (second.userrefs, second.used, second.written, second.referenced) == (2, 10, 200, 300)
 
 
-def test_clones_with_names_we_can_spell_are_shown() -> None:
-    assert [s.clones for s in read().datasets[0].snapshots] == [(), (A,)]
+def test_clones_with_names_we_can_spell_are_shown_sorted() -> None:
+    assert [s.clones for s in read().datasets[0].snapshots] == [(), (A, DatasetName("tank/z"))]
 
 
 def test_a_bookmark_stands_for_its_snapshot() -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from zrep.cli.common import emit_json, json_option, load_config
+from zrep.cli.policy_input import (
+    compat_option,
+    inventory_option,
+    read_pool,
+    refuse_errors,
+    resolve_file,
+    sections_option,
+)
+from zrep.errors import Exit
+from zrep.model.sanoid import Compat
 
 
 @click.group("config")
 def command() -> None:
-    """Check the configuration."""
+    """Check, convert and show the configuration."""
 
 
 @command.command("check")
@@ -33,3 +45,30 @@ def check(ctx: click.Context, as_json: bool) -> None:
         emit_json(found)
     else:
         click.echo(f"{ctx.find_root().obj['config']}: good (digest {config.digest})")
+
+
+@command.command("show")
+@sections_option
+@inventory_option
+@compat_option
+@json_option
+@click.pass_context
+def show(
+    ctx: click.Context, file: Path | None, inventory: Path | None, compat: str, as_json: bool
+) -> int:
+    """Show what the dataset sections come to for each dataset.
+
+    \b
+    Examples:
+      zrep config show --config /etc/sanoid/sanoid.conf --inventory pool.json --json
+      zfs list -Hp -o name,creation | zrep config show --config new.toml --inventory -
+    """
+    from zrep.report.effective import effective_json, render_effective
+
+    read = resolve_file(ctx, file, read_pool(inventory), Compat(compat))
+    if as_json:
+        emit_json(effective_json(read.effective, read.errors))
+        return Exit.CONFIG if read.errors else Exit.DONE
+    refuse_errors(read.errors)
+    click.echo(render_effective(read.effective))
+    return Exit.DONE

@@ -24,7 +24,8 @@ COMMANDS = {
     "sessions": "List the mounted backups.",
     "replicate": "Bring a replica forward.",
     "prune": "Destroy what the policy no longer keeps.",
-    "config": "Check the configuration.",
+    "simulate": "Show what dataset sections would take and destroy.",
+    "config": "Check, convert and show the configuration.",
     "capsule": "Render what the other hosts need.",
     "gate": "Answer a restricted key (used by authorized_keys).",
 }

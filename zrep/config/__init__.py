@@ -3,6 +3,6 @@
 `load` does the reading; everything else here is decided by its arguments alone.
 """
 
-from zrep.config.load import load
+from zrep.config.load import load, load_sections
 
-__all__ = ["load"]
+__all__ = ["load", "load_sections"]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from zrep.config.datasets import check_datasets
+from zrep.config.datasets import read_sections
 from zrep.config.document import Document, Problem
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, open_document, suggest
@@ -42,7 +42,7 @@ def build_config(
     services = _read_services(root, read)
     target = _read_target(root, policies)
     replicas = _read_replicas(root, policies, target)
-    check_datasets(root, policies)
+    read_sections(root, policies)
     ssh = _read_ssh(root)
     state_dir = root.get_or("state_dir", absolute_path, "/var/lib/zrep")
     run_dir = root.get_or("run_dir", absolute_path, "/run/zrep")

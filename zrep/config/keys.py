@@ -30,7 +30,7 @@ POLICY = (
     *CAPACITY,
 )
 
-# What sanoid knows, and so what a [dataset."..."] section may say.
+# What sanoid knows, and so what a [dataset."..."] or [template...] section may say.
 SANOID = (
     "path",
     "use_template",
@@ -59,6 +59,7 @@ ZREP: Mapping[str, tuple[str, ...]] = {
         "set",
         "service",
         "replica",
+        "template",
         "dataset",
     ),
     "target": ("dataset", "host", "policy", "compression"),
@@ -78,5 +79,6 @@ ZREP: Mapping[str, tuple[str, ...]] = {
     ),
     "service.*": ("source", "paths", "swarm"),
     "replica.*": ("host", "dataset", "policy"),
+    "template.*": SANOID,
     "dataset.*": SANOID,
 }

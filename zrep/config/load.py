@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from zrep.config.build import build_config, digest_of
 from zrep.config.document import Document, Problem, parse_document
 from zrep.config.policy import read_policy
+from zrep.config.sections import Form, Sections, form_of, parse_sections
 from zrep.errors import ConfigError
 from zrep.model.policy import Policy
+from zrep.model.sanoid import Compat
 from zrep.model.source import Config, is_word
 
 DEFAULT_PATH = Path("/etc/zrep/zrep.toml")
@@ -47,6 +50,30 @@ def load(path: Path, *, policy_dirs: Sequence[Path] | None = None) -> Config:
     return config
 
 
+def load_sections(
+    path: Path,
+    *,
+    policy_dirs: Sequence[Path] = (),
+    compat: Compat = Compat.DEFAULT,
+    roots: Sequence[str] = ("tank",),
+) -> Sections:
+    """The dataset sections of a sanoid.conf or a TOML file, with all that is wrong in it.
+
+    Policies in `policy_dirs` serve as templates of a TOML file. A policy file by itself stands for
+    sections for `roots`.
+    """
+    problems: list[Problem] = []
+    text = _text(path, problems, lenient=path.suffix != ".toml")
+    if text is None:
+        return Sections(file=str(path), form=Form.INI, sections=(), problems=tuple(problems))
+    policies: dict[str, Document] = {}
+    if form_of(path.name, text) is Form.TOML:
+        found = {p.stem: _read(p, problems) for p in find_policies(policy_dirs, problems)}
+        policies = {name: document for name, document in found.items() if document}
+    sections = parse_sections(text, str(path), policies, compat, roots=roots)
+    return replace(sections, problems=(*sections.problems, *problems))
+
+
 def find_policies(dirs: Sequence[Path], problems: list[Problem]) -> list[Path]:
     """The policy files in force: of each name the one in the first directory that has it."""
     found: dict[str, Path] = {}
@@ -59,21 +86,30 @@ def find_policies(dirs: Sequence[Path], problems: list[Problem]) -> list[Path]:
 
 
 def _read(path: Path, problems: list[Problem]) -> Document | None:
-    try:
-        # Editors on other systems put a byte order mark in front; it means nothing.
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        problems.append(Problem(str(path), 1, f"cannot be read: {error.strerror}"))
+    text = _text(path, problems)
+    if text is None:
         return None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        problems.append(Problem(str(path), line, "is not UTF-8 text"))
-        return None
-    parsed = parse_document(text, str(path))
+    # Editors on other systems put a byte order mark in front; it means nothing in TOML.
+    parsed = parse_document(text.removeprefix("\ufeff"), str(path))
     if isinstance(parsed, Problem):
         problems.append(parsed)
         return None
     return parsed
+
+
+def _text(path: Path, problems: list[Problem], *, lenient: bool = False) -> str | None:
+    """The file's text; `lenient` takes bytes that are no UTF-8 as sanoid does, as they come."""
+    try:
+        raw = path.read_bytes()
+        return raw.decode()
+    except OSError as error:
+        problems.append(Problem(str(path), 1, f"cannot be read: {error.strerror}"))
+    except UnicodeDecodeError as error:
+        if lenient:
+            return raw.decode("latin-1")
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problems.append(Problem(str(path), line, "is not UTF-8 text"))
+    return None
 
 
 def _next_step(path: Path) -> str:

@@ -6,8 +6,8 @@ refused: a count that reads as 0 would destroy the whole class.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from shlex import join
 
 from zrep.config import keys
 from zrep.config.values import (
@@ -20,33 +20,22 @@ from zrep.config.values import (
     list_of,
     shown,
     text,
-    word,
 )
 from zrep.model.policy import DAY, SCHEDULE_RANGES
+from zrep.model.sanoid import age_seconds
 
-_AGE = re.compile(r"(\d+)([ywdhms])", re.IGNORECASE)
-_UNITS = {"y": 365 * DAY, "w": 7 * DAY, "d": DAY, "h": 3600, "m": 60, "s": 1}
-_BARE_UNIT = {
-    "frequently": 1,
-    "hourly": 60,
-    "daily": 3600,
-    "weekly": DAY,
-    "monthly": 7 * DAY,
-    "yearly": 31 * DAY,
-}
 MAX_COUNT = 1_000_000
 
 
-def age(bare_unit: int) -> Parse[int]:
+def age(key: str) -> Parse[int]:
     """Seconds: "28h" -> 100800; a bare number counts in the key's own unit."""
 
     def parse(value: object) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value * bare_unit
-        match = _AGE.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
+        bare = isinstance(value, int) and not isinstance(value, bool)
+        seconds = age_seconds(key, str(value)) if bare or isinstance(value, str) else None
+        if seconds is None:
             raise Wrong(f'must be an age like "90m", "28h" or "32d", not {shown(value)}')
-        return int(match[1]) * _UNITS[match[2].lower()]
+        return seconds
 
     return parse
 
@@ -78,14 +67,24 @@ def templates(value: object) -> tuple[str, ...]:
     """`"a"`, `"a, b"` or `["a", "b"]`."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
-    return list_of(word)(value)
+    return list_of(template_name)(value)
 
 
-def script(value: object) -> tuple[str, ...]:
-    """A program with its arguments; the program by its absolute path."""
-    argv = tuple(text(value).split()) if isinstance(value, str) else list_of(text)(value)
+def template_name(value: object) -> str:
+    """Anything that use_template can name: no comma, and no blank at either end."""
+    found = text(value)
+    if "," in found or found != found.strip():
+        raise Wrong(f"must be the name of a template, without commas, not {shown(found)}")
+    return found
+
+
+def script(value: object) -> str:
+    """A command line for `sh`, or a program by its absolute path with its arguments; "" is none."""
+    if isinstance(value, str):
+        return text(value) if value else ""
+    argv = list_of(text, unique=False)(value)
     absolute_path(argv[0])
-    return argv
+    return join(argv)
 
 
 PARSERS: Mapping[str, Parse[object]] = {
@@ -97,7 +96,7 @@ PARSERS: Mapping[str, Parse[object]] = {
     **dict.fromkeys(("no_inconsistent_snapshot", "force_post_snapshot_script"), boolean),
     **dict.fromkeys(("process_children_only", "skip_children"), boolean),
     **dict.fromkeys(("prune_defer", *keys.CAPACITY), integer(0, 100)),
-    **{key: age(_BARE_UNIT[key.rpartition("_")[0]]) for key in keys.AGES},
+    **{key: age(key) for key in keys.AGES},
     **dict.fromkeys(keys.SCRIPTS, script),
     "script_timeout": integer(0, DAY),
     "path": dataset,

@@ -110,8 +110,8 @@ def one_of(kind: type[E]) -> Parse[E]:
     return parse
 
 
-def list_of(parse: Parse[T], *, empty: bool = False) -> Parse[tuple[T, ...]]:
-    """A list of what `parse` takes, without repetitions."""
+def list_of(parse: Parse[T], *, empty: bool = False, unique: bool = True) -> Parse[tuple[T, ...]]:
+    """A list of what `parse` takes, without repetitions unless they have a meaning."""
 
     def parse_all(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
@@ -121,7 +121,7 @@ def list_of(parse: Parse[T], *, empty: bool = False) -> Parse[tuple[T, ...]]:
         found: list[T] = []
         for index, item in enumerate(value):
             parsed = _element(parse, item, index)
-            if parsed in found:
+            if unique and parsed in found:
                 raise Wrong(f"names {shown(item)} twice", (index,))
             found.append(parsed)
         return tuple(found)

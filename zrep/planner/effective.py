@@ -169,9 +169,7 @@ def resolve(
     return Resolution(effective=effective, findings=findings)
 
 
-def _child(
-    name: str, inherited: Mapping[str, str], parent: _Draft, known: _Draft | None
-) -> _Draft:
+def _child(name: str, inherited: Mapping[str, str], parent: _Draft, known: _Draft | None) -> _Draft:
     """Of what was known of the child before, only what it cannot inherit survives."""
     kept = {k: v for k, v in known.values.items() if k not in inherited} if known else {}
     return _Draft(
@@ -253,5 +251,3 @@ def _finding(section: RawSection, key: str | None, text: str, *, refused: bool) 
     return Finding(
         section=section.name, key=key, line=section.line_of(key), text=text, refused=refused
     )
-
-

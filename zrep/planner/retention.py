@@ -4,7 +4,8 @@ Sanoid's rule, for each class by itself: a snapshot may go when it is older than
 period, and more than count snapshots of the class would be left without it. A snapshot that
 counts for several classes goes only when all of them let it go: one voice keeps it.
 
-Holds, clones, sessions and replica bases are no business of a policy: they protect elsewhere.
+What cannot be destroyed (held, cloned) is pinned: it counts among those that stay, so that the
+others go as if it were any of them. Other protections are no business of a policy.
 """
 
 from __future__ import annotations
@@ -66,33 +67,48 @@ Reason = Keep | Release
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What becomes of one snapshot, and what each of its classes says; no classes, no reasons."""
+    """What becomes of one snapshot, and what each of its classes says; no classes, no reasons.
+
+    A pinned snapshot is kept, even when all its classes let it go.
+    """
 
     name: str
     keep: bool
     reasons: tuple[Reason, ...]
+    pinned: bool = False
 
 
 class _Votes(NamedTuple):
-    """One class: its snapshots' positions, oldest first; the first `released` of them may go."""
+    """One class: its snapshots' positions oldest first, and which of these may go and which stay.
+
+    `released` as if nothing were pinned; then there is no difference to `gone`.
+    """
 
     order: list[int]
     released: int
+    gone: list[int]
+    stay: list[int]
 
 
 class Verdicts(Sequence[Verdict]):
     """The verdict on every snapshot, in the order given; reasons are made when asked for."""
 
     def __init__(
-        self, snapshots: Sequence[Aged], policy: Policy, now: int, votes: dict[SnapClass, _Votes]
+        self,
+        snapshots: Sequence[Aged],
+        policy: Policy,
+        now: int,
+        votes: dict[SnapClass, _Votes],
+        pinned: frozenset[int],
     ) -> None:
         self._snapshots = snapshots
         self._policy = policy
         self._now = now
         self._votes = votes
+        self._pinned = pinned
         self._kept = bytearray(len(snapshots))
         for vote in votes.values():
-            for position in vote.order[vote.released :]:
+            for position in vote.stay:
                 self._kept[position] = 1
 
     def __len__(self) -> int:
@@ -101,7 +117,15 @@ class Verdicts(Sequence[Verdict]):
     def __getitem__(self, position: int) -> Verdict:  # type: ignore[override]
         snapshot = self._snapshots[position]
         reasons = tuple(self._reason(position, c) for c in snapshot.classes)
-        return Verdict(name=snapshot.name, keep=self.kept(position), reasons=reasons)
+        return Verdict(
+            name=snapshot.name,
+            keep=self.kept(position),
+            reasons=reasons,
+            pinned=position in self._pinned,
+        )
+
+    def name_of(self, position: int) -> str:
+        return self._snapshots[position].name
 
     def kept(self, position: int) -> bool:
         return bool(self._kept[position]) or not self._snapshots[position].classes
@@ -109,8 +133,7 @@ class Verdicts(Sequence[Verdict]):
     def released(self) -> Iterator[int]:
         """Positions of the snapshots that may go, in sanoid's order: by class, oldest first."""
         for snap_class in SnapClass:
-            vote = self._votes[snap_class]
-            for position in vote.order[: vote.released]:
+            for position in self._votes[snap_class].gone:
                 if not self._kept[position] and self._snapshots[position][2][0] is snap_class:
                     yield position
 
@@ -118,7 +141,9 @@ class Verdicts(Sequence[Verdict]):
         vote = self._votes[snap_class]
         rank = self._ranks[snap_class][position]
         creation = self._snapshots[position].creation
-        index, released = len(vote.order) - rank, rank < vote.released
+        index, released = len(vote.order) - rank, position in self._gone[snap_class]
+        if position in self._pinned:
+            released = rank < vote.released
         return _reason(
             self._policy, snap_class, creation, index=index, released=released, now=self._now
         )
@@ -127,12 +152,19 @@ class Verdicts(Sequence[Verdict]):
     def _ranks(self) -> dict[SnapClass, dict[int, int]]:
         return {c: {p: i for i, p in enumerate(v.order)} for c, v in self._votes.items()}
 
+    @cached_property
+    def _gone(self) -> dict[SnapClass, frozenset[int]]:
+        return {c: frozenset(v.gone) for c, v in self._votes.items()}
 
-def judge(snapshots: Sequence[Aged], policy: Policy, now: int) -> Verdicts:
+
+def judge(
+    snapshots: Sequence[Aged], policy: Policy, now: int, *, pinned: frozenset[int] = frozenset()
+) -> Verdicts:
     """The verdict of `policy` on the snapshots of one dataset at `now` (epoch seconds).
 
     Snapshots of the same second are taken as the older the earlier they stand in `snapshots`;
     give them in createtxg order. A policy that does not prune (autoprune) keeps them all.
+    `pinned` are the positions of snapshots that cannot be destroyed.
     """
     groups: dict[tuple[SnapClass, ...], list[int]] = defaultdict(list)
     for position, (_, _, classes) in enumerate(snapshots):
@@ -143,9 +175,9 @@ def judge(snapshots: Sequence[Aged], policy: Policy, now: int) -> Verdicts:
         members = [p for classes, group in groups.items() if snap_class in classes for p in group]
         members.sort()
         members.sort(key=creations.__getitem__)
-        released = _released(policy, snap_class, [creations[p] for p in members], now=now)
-        votes[snap_class] = _Votes(members, released)
-    return Verdicts(snapshots, policy, now, votes)
+        ages = [creations[p] for p in members]
+        votes[snap_class] = _vote(policy, snap_class, members, ages, now=now, pinned=pinned)
+    return Verdicts(snapshots, policy, now, votes, pinned)
 
 
 def deferred(policy: Policy, capacity: int) -> bool:
@@ -153,15 +185,43 @@ def deferred(policy: Policy, capacity: int) -> bool:
     return bool(policy.prune_defer) and capacity <= policy.prune_defer
 
 
-def _released(policy: Policy, snap_class: SnapClass, creations: Sequence[int], *, now: int) -> int:
+def releasable(policy: Policy, snap_class: SnapClass, creations: Sequence[int], now: int) -> int:
     """How many of the class's snapshots may go, the oldest first; `creations` ascending."""
+    old, surplus = _limits(policy, snap_class, creations, now)
+    return min(old, surplus)
+
+
+def _limits(
+    policy: Policy, snap_class: SnapClass, creations: Sequence[int], now: int
+) -> tuple[int, int]:
+    """How many are old enough to go, and how many are more than wanted."""
     if not policy.autoprune or policy.keeps_for_ever(snap_class):
-        return 0
+        return 0, 0
     count = policy.count(snap_class)
     surplus = max(0, len(creations) - count)
     if snap_class is SnapClass.MANUAL:
-        return surplus
-    return min(surplus, bisect_left(creations, now - count * policy.period(snap_class)))
+        return surplus, surplus
+    return bisect_left(creations, now - count * policy.period(snap_class)), surplus
+
+
+def _vote(
+    policy: Policy,
+    snap_class: SnapClass,
+    order: list[int],
+    creations: Sequence[int],
+    *,
+    now: int,
+    pinned: frozenset[int],
+) -> _Votes:
+    old, surplus = _limits(policy, snap_class, creations, now)
+    released = min(old, surplus)
+    if not pinned:
+        return _Votes(order, released, order[:released], order[released:])
+    # A manual one that is pinned takes the place of one that would have stayed, like any other.
+    able = len(order) if snap_class is SnapClass.MANUAL else old
+    gone = [p for p in order[:able] if p not in pinned][:surplus]
+    leaving = frozenset(gone)
+    return _Votes(order, released, gone, [p for p in order if p not in leaving])
 
 
 def _reason(

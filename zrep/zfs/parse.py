@@ -132,7 +132,7 @@ def _snapshot(row: Row, user: Mapping[str, str]) -> Snapshot:
         used=_number(row["used"]),
         written=_number(row["written"]),
         referenced=_number(row["referenced"]),
-        clones=tuple(_known_names(row["clones"])),
+        clones=tuple(sorted(_known_names(row["clones"]))),  # ZFS gives them in any order
         properties=user,
     )
 

@@ -11,7 +11,9 @@ from typing import Protocol
 
 from zrep.model.inventory import Inventory
 from zrep.model.names import DatasetName, SnapshotName
-from zrep.model.plan import SendSpec as SendSpec
+from zrep.model.plan import SendSpec
+
+__all__ = ["SendSpec", "Zfs"]
 
 
 class Zfs(Protocol):
