@@ -19,14 +19,14 @@ demo: $(STAMP)
 
 test: $(STAMP) lint
 	@./lab/lab build
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
 test-unit: $(STAMP)
-	$(PY) -m pytest tests/unit tests/contract
+	$(PY) -m pytest -n 2 --dist loadfile tests/unit tests/contract
 
 test-lab: $(STAMP)
 	@./lab/lab build
-	$(PY) -m pytest tests/lab
+	$(PY) -m pytest -n 2 --dist loadfile tests/lab
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

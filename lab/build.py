@@ -4,20 +4,21 @@ them running, at one instant."""
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 
 from lab import store
 from lab.errors import LabError
-from lab.node import Node
+from lab.node import SCRIPTS, Node
 from lab.nodes import NODES, hosts_file
 from lab.progress import Progress
 from lab.qemu import lan_mac
 
-USUAL_SECONDS = 240
+FORMAT = "1"  # part of the key of a world: a new one makes saved worlds obsolete
+USUAL_SECONDS = 120
 USUAL_BOOT = 40
-REMOTE = "/root/lab"
 SETUP_FILES = (
     *("common.sh", "identity.sh", "swarm-init.sh", "service.sh", "healthy.sh", "settle.sh"),
     *("writer", "mount-docker", "lab-docker-volume.service"),
@@ -47,6 +48,7 @@ class Builder:
         self._progress = progress
         self._known_hosts = known_hosts
         self._keys_lock = Lock()
+        self._gate = Lock()
         self._swarms = {n.spec.swarm: Swarm(address=n.ip) for n in self._nodes if n.spec.manager}
 
     def build(self, template: Node) -> None:
@@ -83,19 +85,20 @@ class Builder:
             swarm.started.set()
 
     def _set_up(self, node: Node, template: Path) -> None:
-        with self._progress.step(f"{node.name} is set up"):
-            node.clone(template)
-            self._give_identity(node)
-            for command in node.spec.setup:
-                script(node, *command)
-            self._form_swarm(node)
-        with self._progress.step(f"{node.name} becomes healthy"):
-            services = (f"writer={service.folder}" for service in node.spec.services)
-            script(node, "healthy.sh", *node.spec.checks, *services)
+        # Members of a swarm take longest: the others get ready one after the other meanwhile.
+        with nullcontext() if node.spec.swarm else self._gate:
+            with self._progress.step(f"{node.name} is set up"):
+                node.clone(template)
+                self._give_identity(node)
+                for command in node.spec.setup:
+                    script(node, *command)
+                self._form_swarm(node)
+            with self._progress.step(f"{node.name} becomes healthy"):
+                node.wait_healthy()
 
     def _push_setup(self, template: Node) -> None:
-        template.push_tree(store.HERE / "guest", [path.name for path in setup_files()], REMOTE)
-        template.push_bytes(hosts_file().encode(), f"{REMOTE}/hosts")
+        template.push_tree(store.HERE / "guest", [path.name for path in setup_files()], SCRIPTS)
+        template.push_bytes(hosts_file().encode(), f"{SCRIPTS}/hosts")
 
     def _give_identity(self, node: Node) -> None:
         node.set_clock()
@@ -128,7 +131,7 @@ class Builder:
 
 def script(node: Node, name: str, *arguments: str) -> str:
     """Run a script of guest/ on a node; its stdout."""
-    return node.run(("sh", f"{REMOTE}/{name}", *arguments), timeout=900).stdout
+    return node.run(("sh", f"{SCRIPTS}/{name}", *arguments), timeout=900).stdout
 
 
 def in_parallel(

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     for name, what in (
         ("cut", "power cut: the machine is gone at once"),
         ("start", "boot a cut machine from its disks"),
+        ("wait", "wait until pools, mounts and services of a node are as the table says"),
         ("crash", "hit the reset button and wait until it is up again"),
     ):
         add(name, what).add_argument("node", metavar="NODE")
@@ -121,6 +122,9 @@ def run_on_node(world: World, options: argparse.Namespace) -> int:
         case "crash":
             with world.progress.step(f"{node.name} is reset and boots", usual=40):
                 node.crash()
+        case "wait":
+            with world.progress.step(f"{node.name} becomes healthy", usual=60):
+                node.wait_healthy()
         case "link":
             node.link(options.state == "up")
     return 0

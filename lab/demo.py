@@ -116,8 +116,8 @@ def second_backup(stage: Stage) -> None:
     stage.say("Somebody works: a letter is written, another one changed.")
     stage.show(
         "manager-1",
-        "head -c 2M /dev/urandom >/srv/mail/big-letter; "
-        "echo 'dear all' >/srv/mail/letter; ls -l /srv/mail | head -5",
+        "head -c 2M /dev/urandom >/srv/mail/files/big-letter; "
+        "echo 'dear all' >/srv/mail/files/letter; ls -l /srv/mail/files | head -5",
     )
     wait_for_next_minute()
     stage.say("The second backup moves and stores only what changed: see WRITTEN.")
@@ -140,26 +140,26 @@ def replicate(stage: Stage) -> None:
     snapshot = next(c["snapshot"] for c in backup["children"] if c["source"] == MAIL)
     copy = f"{SITE.replica_dataset}/{MAIL}@{snapshot.partition('@')[2]}"
     stage.say("Did it really cross? One checksum over names, owners, modes, links and contents.")
-    source = stage.show("manager-1", "tree-sum /srv/mail")
+    source = stage.show("manager-1", "tree-sum /srv/mail/files")
     stage.show("offsite", f"mkdir -p /mnt/look && mount -t zfs -o ro {copy} /mnt/look")
-    far = stage.show("offsite", "tree-sum /mnt/look")
+    far = stage.show("offsite", "tree-sum /mnt/look/files")
     stage.show("offsite", "umount /mnt/look")
     stage.prove("the source and the off-site copy are the same", source.strip(), far.strip())
 
 
 def lost_file(stage: Stage) -> None:
     stage.say("Now the letter is deleted. The backup is mounted as a clone, and it is taken back.")
-    stage.show("manager-1", "rm /srv/mail/letter; cat /srv/mail/letter 2>&1 || true")
+    stage.show("manager-1", "rm /srv/mail/files/letter; cat /srv/mail/files/letter 2>&1 || true")
     session = stage.ask("target", "zrep mount latest --purpose 'a lost letter'")
     path = session["paths"][MAIL]
     stage.show("target", "zrep sessions")
-    stage.show("target", f"cat {shlex.quote(path)}/letter")
-    data = stage.at("target").pull_bytes(f"{path}/letter")
-    stage.at("manager-1").push_bytes(data, "/srv/mail/letter")
-    back = stage.show("manager-1", "cat /srv/mail/letter")
+    stage.show("target", f"cat {shlex.quote(path)}/files/letter")
+    data = stage.at("target").pull_bytes(f"{path}/files/letter")
+    stage.at("manager-1").push_bytes(data, "/srv/mail/files/letter")
+    back = stage.show("manager-1", "cat /srv/mail/files/letter")
     stage.prove("the letter is back", back.strip(), "dear all")
-    source = stage.at("manager-1").run("sha256sum </srv/mail/big-letter").stdout.split()[0]
-    clone = stage.at("target").run(f"sha256sum <{path}/big-letter").stdout.split()[0]
+    source = stage.at("manager-1").run("sha256sum </srv/mail/files/big-letter").stdout.split()[0]
+    clone = stage.at("target").run(f"sha256sum <{path}/files/big-letter").stdout.split()[0]
     stage.prove("the source and the backup's clone are the same", source, clone)
     stage.show("target", f"zrep umount {session['session']}")
 

@@ -16,6 +16,7 @@ BOOT_SECONDS = 420.0
 RESUME_SECONDS = 120.0
 REOPEN_SECONDS = 60.0
 BOOTS = 3
+SCRIPTS = "/root/lab"  # where the set-up scripts are in a node
 
 
 class Node(VirtualMachine):
@@ -84,6 +85,11 @@ class Node(VirtualMachine):
             raise LabError(f"{self.name} has no disks yet", hint=f"lab up {self.name}")
         self._until_up(lambda: None, self._boot)
         self.set_clock()
+
+    def wait_healthy(self, *, timeout: float = 600) -> None:
+        """Until its pools, mounts and writers are as the table says, after a boot for example."""
+        writers = (f"writer={service.folder}" for service in self.spec.services)
+        self.run(("sh", f"{SCRIPTS}/healthy.sh", *self.spec.checks, *writers), timeout=timeout)
 
     def boot_new(self) -> None:
         """Boot a new machine from the image with blank disks."""

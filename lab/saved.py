@@ -1,6 +1,7 @@
 """The saved world in the cache: all machines, set up and running, ready to continue."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -67,8 +68,8 @@ def worlds_folder() -> Path:
 
 def world_key(image: Image, accel: str) -> str:
     """Changes with the image, the nodes and their setup, and the kind of machine saved for."""
-    files = [*build.setup_files(), store.HERE / "build.py", store.HERE / "nodes.py"]
-    words = (image.key, _processor(accel), _qemu_version(), *hardware(accel))
+    files = [*build.setup_files(), store.HERE / "nodes.py"]
+    words = (build.FORMAT, image.key, _processor(accel), _qemu_version(), *hardware(accel))
     return store.key_of(words, files=files)
 
 
@@ -91,8 +92,8 @@ def load_saved(key: str) -> SavedWorld:
     return SavedWorld(folder=folder, image=image, accel=(folder / "accel").read_text())
 
 
-def ensure_saved(progress: Progress, *, in_use: frozenset[str]) -> SavedWorld:
-    """Today's world, with everything it needs built first if need be; `in_use` is not pruned."""
+def ensure_saved(progress: Progress, *, in_use: Callable[[], set[str]]) -> SavedWorld:
+    """Today's world, built if need be; then others are removed, unless `in_use` names them."""
     root = store.cache_root()
     with store.locked(root / "build.lock", progress=progress):
         deps.ensure(progress, log=root / "deps.log")
@@ -107,11 +108,11 @@ def ensure_saved(progress: Progress, *, in_use: frozenset[str]) -> SavedWorld:
                 store.completed(folder) as building,
             ):
                 world.build(building, progress)
-            _prune(keep=frozenset({folder.name}) | in_use)
+            _prune(keep={folder.name, *in_use()})
     return load_saved(folder.name)
 
 
-def _prune(*, keep: frozenset[str]) -> None:
+def _prune(*, keep: set[str]) -> None:
     store.prune(worlds_folder(), keep=keep)
     worlds = [load_saved(name) for name in keep if (worlds_folder() / name).exists()]
     store.prune(images_folder(), keep={world.image.key for world in worlds})

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 from lab import build, saved, store
@@ -41,7 +42,7 @@ class World:
 
     def build(self) -> SavedWorld:
         """Have image and world in the cache."""
-        return saved.ensure_saved(self.progress, in_use=self._in_use())
+        return saved.ensure_saved(self.progress, in_use=worlds_in_use)
 
     def ensure_up(
         self, names: Sequence[str] = (), *, tied: bool = True, owner: int | None = None
@@ -94,11 +95,7 @@ class World:
             yield
 
     def _record(self) -> tuple[str, Process] | None:
-        try:
-            record = json.loads((self._folder / "run.json").read_text())
-        except FileNotFoundError:
-            return None
-        return record["world"], Process(pid=record["switch"], born=record["switch_born"])
+        return read_record(self._folder)
 
     def _place(self, *, owner: int | None = None) -> Place:
         record = self._record()
@@ -144,9 +141,22 @@ class World:
         store.remove(self._folder)
         store.remove(self._sockets)
 
-    def _in_use(self) -> frozenset[str]:
-        records = (store.cache_root() / "runs").glob("*/run.json")
-        return frozenset(json.loads(path.read_text())["world"] for path in records)
+
+def read_record(run: Path) -> tuple[str, Process] | None:
+    """World and switch of a run; None if there is no such run (any more)."""
+    try:
+        record = json.loads((run / "run.json").read_text())
+    except FileNotFoundError:
+        return None
+    if not (saved.worlds_folder() / record["world"]).exists():
+        return None
+    return record["world"], Process(pid=record["switch"], born=record["switch_born"])
+
+
+def worlds_in_use() -> set[str]:
+    """Keys of the worlds whose runs have a living switch."""
+    records = (read_record(run) for run in (store.cache_root() / "runs").glob("*/"))
+    return {record[0] for record in records if record and record[1].alive()}
 
 
 def spec_of(name: str) -> NodeSpec:

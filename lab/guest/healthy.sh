@@ -15,7 +15,10 @@ for check in "$@"; do
     case $check in
         pool=*) until_true 60 zpool status -x "$value" ;;
         mount=*) until_true 60 mountpoint -q "$value" ;;
-        writer=*) until_true 240 test -s "$value/done"; until_true 10 grows "$value" ;;
+        writer=*)
+            until_true 240 test -s "$value/done"
+            until_true 60 grows "$value"
+            ;;
         *) fail "unknown check: $check" ;;
     esac
 done

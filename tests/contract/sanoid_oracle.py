@@ -17,6 +17,7 @@ from pathlib import Path
 
 PACKAGES = ("sanoid", "libconfig-inifiles-perl", "libcapture-tiny-perl")
 READY = "ready"
+VERSION = "1"  # of what is prepared here
 
 CLOCK = r"""package Frozen;
 BEGIN {
@@ -28,27 +29,31 @@ BEGIN {
 """
 
 ZFS = r"""#!/bin/sh
-# A pool made of text: answers from files, writes down every order.
-verb=$1
+# A pool made of files: answers from them, and writes down every order. No process but this one.
 for last; do :; done
-case $verb in
+case $1 in
 get) cat "$ORACLE/snapshots" ;;
 list) awk -v root="$last" '$0 == root || index($0, root "/") == 1' "$ORACLE/datasets" ;;
 snapshot)
     printf '%s\n' "$*" >>"$ORACLE/taken"
-    if cut -f 1 "$ORACLE/snapshots" | grep -qxF "$last"; then
+    if [ -e "$ORACLE/there/$last" ]; then
         echo "cannot create snapshot '$last': dataset already exists" >&2
         exit 1
     fi ;;
 destroy)
     printf '%s\n' "$last" >>"$ORACLE/pruned"
-    ! grep -qxF "$last" "$ORACLE/held" ;;
+    [ ! -e "$ORACLE/held/$last" ] ;;
 *) exit 2 ;;
 esac
 """
 
 ZPOOL = """#!/bin/sh
 echo "$ORACLE_CAPACITY%"
+"""
+
+# Sanoid asks for its own name, to write it into its lock.
+PS = """#!/bin/sh
+echo sanoid
 """
 
 
@@ -81,7 +86,7 @@ class Answer:
 
 def cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "zrep-tests" / "sanoid"
+    return Path(home) / "zrep-tests" / f"sanoid-{VERSION}"
 
 
 def fetch(folder: Path | None = None) -> Path:
@@ -117,10 +122,10 @@ def _prepare(folder: Path) -> None:
     """Its shipped defaults are found by an absolute path, which must lead into the cache."""
     program = folder / "usr/sbin/sanoid"
     text = program.read_text(encoding="utf-8")
-    # The folder is renamed afterwards: the path is made relative to the place the script runs in.
+    # By a relative path, for the folder gets its name only when all is in it.
     (folder / "sanoid").write_text(text.replace("/usr/share/sanoid/", "./"), encoding="utf-8")
     (folder / "Frozen.pm").write_text(CLOCK)
-    for name, body in (("zfs", ZFS), ("zpool", ZPOOL)):
+    for name, body in (("zfs", ZFS), ("zpool", ZPOOL), ("ps", PS)):
         stub = folder / "bin" / name
         stub.parent.mkdir(exist_ok=True)
         stub.write_text(body)
@@ -157,7 +162,11 @@ def _draw(world: Path, pool: Pool) -> None:
     (world / "datasets").write_text("".join(f"{d}\n" for d in pool.datasets))
     rows = (f"{name}\tcreation\t{creation}\t-\n" for name, creation in pool.snapshots)
     (world / "snapshots").write_text("".join(rows))
-    (world / "held").write_text("".join(f"{h}\n" for h in pool.held))
+    for kind, names in (("there", [n for n, _ in pool.snapshots]), ("held", pool.held)):
+        for name in names:
+            mark = world / kind / name
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
 
 def _environment(home: Path, world: Path, pool: Pool) -> dict[str, str]:

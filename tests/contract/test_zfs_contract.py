@@ -243,14 +243,14 @@ class TestDestroySnapshots:
         assert world.zfs.destroy_snapshots([]) == {}
         assert snaps(world, world.root) == ["a"]
 
-    def test_a_thousand_go_with_one_command_per_dataset_at_most(self, world: World) -> None:
+    def test_hundreds_go_with_one_command_per_dataset_at_most(self, world: World) -> None:
         parts = [world.root / f"d{n}" for n in range(10)]
         for part in parts:
             world.zfs.create(part, {}, mount=False)
-        for n in range(100):
+        for n in range(25):
             world.zfs.snapshot([d.at(f"zrep_20260101_{n:06d}_hourly") for d in parts], {})
         names = [s.name for s in world.zfs.inventory(world.root).snapshots()]
-        assert len(names) == 1000
+        assert len(names) == 250
         before = world.commands
         assert world.zfs.destroy_snapshots(names) == {}
         assert world.commands - before <= len(parts)

@@ -1,8 +1,13 @@
-"""The virtual deployment for the tests: brought up once, reset to a clean world per module."""
+"""The virtual deployment for the tests: machines of their own, which die with the test process.
+
+Test files share a deployed site where they can: a site that another file took down or changed
+roles of is brought back clean. With several workers each has its own machines.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,40 +17,69 @@ from lab.world import World
 from tests.lab.cli import Zrep
 
 HERE = Path(__file__).parent
+MARKER = "/run/lab-site"
+# Longest first, so that workers end together; what shares a site stands together.
+ORDER = ("zfs_contract", "slice", "bad_input", "kill", "capsules", "remote_target")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    if HERE not in item.path.parents:
+        return len(ORDER)
+    found = (i for i, name in enumerate(ORDER) if name in item.path.name)
+    return next(found, len(ORDER))
 
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """All nodes that tests ask for die with this process, whatever happens to it."""
-    found = World.load()
+    """Whatever happens to this process, its machines end with it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    found = World.load(run=os.environ.get("ZREP_LAB_RUN", f"test-{worker}"))
     yield found
     found.down()
 
 
 @pytest.fixture(scope="module")
 def local_site(world: World) -> Site:
-    """zrep on the target itself, in a clean world."""
-    return _fresh(world, Site(runner="target", target="target"))
+    """zrep on the target itself."""
+    return provide(world, Site(runner="target", target="target"))
 
 
 @pytest.fixture(scope="module")
 def remote_site(world: World) -> Site:
     """zrep on a director; the target is another host, behind its gate."""
-    return _fresh(world, Site(runner="director", target="target"))
+    return provide(world, Site(runner="director", target="target"))
 
 
-def _fresh(world: World, site: Site) -> Site:
-    world.ensure_up(site.nodes, tied=True)
-    for name in site.nodes:
-        world.node(name).reset()
-    deploy(world, site)
+def provide(world: World, site: Site) -> Site:
+    """The site as it was left by an earlier file, or else deployed on clean machines."""
+    if not _stands(world, site):
+        clean(world, site.nodes)
+        deploy(world, site)
+        for name in site.nodes:
+            world.node(name).push_bytes(repr(site).encode(), MARKER)
     return site
+
+
+def _stands(world: World, site: Site) -> bool:
+    up = {node.name for node in world.running()}
+    return up >= set(site.nodes) and all(
+        world.node(name).run(f"cat {MARKER} || true").stdout == repr(site) for name in site.nodes
+    )
+
+
+def clean(world: World, names: Sequence[str]) -> None:
+    """The nodes as they were saved, whatever was done to them since."""
+    for node in world.running():
+        if node.name in names:
+            node.power_cut()
+    world.ensure_up(names, tied=True)
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,19 @@ from lab.deploy import Site
 from lab.world import World
 from tests.lab.cli import Zrep, tree_sum
 
-STATIC = ("manager-1", "/srv/mail", "manager-1/mail")
+# What no service writes to.
+STATIC = ("manager-1", "/srv/mail/files", "manager-1/mail")
 
 
 @pytest.fixture(scope="module")
 def two_backups(world: World, zrep: Zrep) -> list[dict[str, Any]]:
     """Two runs with a change of 1 MiB in between; newest first."""
     zrep("sync")
-    world.node("manager-1").run("dd if=/dev/urandom of=/srv/mail/new bs=1M count=1 status=none")
+    world.node("manager-1").run(
+        "dd if=/dev/urandom of=/srv/mail/files/new bs=1M count=1 status=none"
+    )
     zrep("sync")
-    return zrep.backups()
+    return zrep.backups()[:2]
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def test_the_clone_is_byte_for_byte_the_source(
     world: World, zrep: Zrep, mounted: dict[str, Any]
 ) -> None:
     node, path, key = STATIC
-    assert tree_sum(zrep.node, mounted["paths"][key]) == tree_sum(world.node(node), path)
+    assert tree_sum(zrep.node, mounted["paths"][key] + "/files") == tree_sum(world.node(node), path)
 
 
 def test_a_clone_is_read_only_and_runs_nothing(zrep: Zrep, mounted: dict[str, Any]) -> None:
@@ -104,11 +107,13 @@ def test_the_offsite_copy_is_the_source_and_the_second_run_sends_only_the_change
     copy = f"{local_site.replica_dataset}/manager-1/mail@{snap}"
     offsite.run(f"mkdir -p /mnt/look && mount -t zfs -o ro {copy} /mnt/look")
     try:
-        assert tree_sum(offsite, "/mnt/look") == tree_sum(world.node("manager-1"), "/srv/mail")
+        assert tree_sum(offsite, "/mnt/look/files") == tree_sum(world.node(STATIC[0]), STATIC[1])
     finally:
         offsite.run("umount /mnt/look")
 
-    world.node("manager-1").run("dd if=/dev/urandom of=/srv/mail/more bs=1M count=2 status=none")
+    world.node("manager-1").run(
+        "dd if=/dev/urandom of=/srv/mail/files/more bs=1M count=2 status=none"
+    )
     zrep("sync")
     again = zrep.json("replicate", "offsite")
     mail = [s for s in again["sent"] if s["destination"].endswith("manager-1/mail")]

@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 
-from tests.unit.sanoid_vectors import all_vectors
 from zrep.config.keys import SANOID
 from zrep.config.sanoid_ini import Ini, parse_ini
-from zrep.planner.effective import DEFAULTS, TOGGLES, Effective, resolve
-
-VECTORS = [v for v in all_vectors() if v["kind"] == "config"]
-
+from zrep.model.sanoid import DEFAULTS
+from zrep.planner.effective import Effective, resolve
 
 def below(datasets: Sequence[str]) -> Callable[[str], list[str]]:
     return lambda root: [d for d in datasets if d.startswith(root + "/")]
-
-
-def recorded(found: Effective) -> dict[str, Any]:
-    """As the vectors have it: switches as numbers, facts about recursion among the values."""
-    values: dict[str, Any] = dict(found.values)
-    values |= {k: int(values[k]) for k in TOGGLES if values.get(k) in {"0", "1"}}
-    values["path"] = found.path
-    if found.zfs_recursion:
-        values["zfs_recursion"] = 1
-    return values
-
-
-@pytest.mark.parametrize("vector", VECTORS, ids=[v["id"] for v in VECTORS])
-def test_recorded_configurations_resolve_as_in_sanoid(vector: dict[str, Any]) -> None:
-    ini = parse_ini(vector["config"], "sanoid.conf")
-    if vector["expect"]["exit"] == "nonzero":
-        assert ini.problems
-        return
-    assert ini.problems == ()
-    found = {e.section: recorded(e) for e in resolve(ini.sections, below(vector["datasets"]))}
-    expected = vector["expect"]["effective"]
-    assert set(found) == set(expected)
-    for name, values in expected.items():
-        # Whether a child was reached by a parent is told by what it inherited.
-        wanted = {k: v for k, v in values.items() if k != "initialized"}
-        assert {k: found[name].get(k) for k in wanted} == wanted
-        assert ("zfs_recursion" in found[name]) is ("zfs_recursion" in wanted)
 
 
 def test_all_keys_of_sanoid_have_a_default_but_those_that_need_none() -> None:
@@ -105,7 +74,7 @@ def test_repeated_keys_are_known_by_their_lines_and_sections_keep_the_first_plac
 
 
 def resolved(text: str, *datasets: str) -> dict[str, Effective]:
-    return {e.section: e for e in resolve(read(text).sections, below(datasets))}
+    return {e.section: e for e in resolve(read(text).sections, below(datasets)).effective}
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,27 @@ def test_a_broken_stream_is_resumed_by_the_next_run(tmp_path: Path) -> None:
     assert listed(there, COPY) == listed(here, ROOT)
 
 
+def test_a_partial_receive_whose_snapshot_is_gone_is_started_over(tmp_path: Path) -> None:
+    here, there = target(), offsite()
+    lost = publish(here, 1)
+    replica = Replica(name="offsite", dataset=COPY)
+
+    def cut(source: Zfs, destination: Zfs, step: Transfer, on_bytes: Callable[[int], None]) -> int:
+        assert isinstance(source, FakeZfs)
+        assert isinstance(destination, FakeZfs)
+        on_bytes(1)
+        return transfer(source, step.spec, destination, step.destination, upto=1)
+
+    run(Sides(source=here, destination=there, root=ROOT, replica=replica, move=cut), tmp_path)
+    names = [s.name for s in here.inventory(ROOT).snapshots()]
+    assert here.destroy_snapshots(names) == {}
+    publish(here, 2)
+    report = run(sides(here, there), tmp_path)
+    assert not report.failed
+    assert listed(there, COPY) == listed(here, ROOT)
+    assert str(lost) not in dict(listed(there, COPY))
+
+
 def session(backup: BackupId, name: str) -> Session:
     return Session(
         name=name,

@@ -15,7 +15,7 @@ from zrep.cli.policy_input import (
     resolve_file,
     sections_option,
 )
-from zrep.errors import Exit
+from zrep.errors import Exit, UsageError
 from zrep.model.sanoid import Compat
 
 
@@ -71,4 +71,32 @@ def show(
         return Exit.CONFIG if read.errors else Exit.DONE
     refuse_errors(read.errors)
     click.echo(render_effective(read.effective))
+    return Exit.DONE
+
+
+@command.command("convert")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it to this new file.")
+@click.option("--force", is_flag=True, help="Write what sanoid makes of values that are refused.")
+def convert(file: Path, output: Path | None, force: bool) -> int:
+    """Write a sanoid.conf as TOML: the same meaning and order, with all comments.
+
+    \b
+    Examples:
+      zrep config convert /etc/sanoid/sanoid.conf
+      zrep config convert sanoid.conf --output datasets.toml
+    """
+    from zrep.config import convert_file
+
+    text, remarks = convert_file(file, force=force)
+    for remark in remarks:
+        click.echo(f"note: {remark}", err=True)
+    if output is None:
+        click.echo(text, nl=False)
+        return Exit.DONE
+    try:
+        with output.open("x") as new:
+            new.write(text)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written", why=str(error.strerror)) from None
     return Exit.DONE

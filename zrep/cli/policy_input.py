@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -79,6 +78,7 @@ def resolve_file(
     found = resolve(sections.sections, pool.children, compat)
     errors = sorted(sections.placed(f) for f in found.refused)
     remarks = [sections.placed(f) for f in found.findings if not f.refused]
+    remarks += sections.absent(pool.datasets) if pool.datasets and not errors else []
     for remark in sorted((*sections.remarks, *remarks)):
         click.echo(f"note: {remark}", err=True)
     return Resolved(
@@ -103,18 +103,17 @@ def read_zone(name: str | None) -> tzinfo:
         raise UsageError(f"--tz {wrong}") from None
 
 
-class Moment(click.ParamType):
+def moment(
+    _ctx: click.Context, _param: click.Parameter, value: str | None
+) -> int | datetime | None:
     """Epoch seconds, or a date and time like 2024-05-01 or 2024-05-01T10:00."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, int | datetime) or str(value).isdecimal():
-            return value if isinstance(value, datetime) else int(value)
-        try:
-            return datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no epoch and no date like 2024-05-01T10:00", param, ctx)
+    if value is None or value.isdecimal():
+        return None if value is None else int(value)
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        reason = f"{value!r} is no epoch and no date like 2024-05-01T10:00"
+        raise click.BadParameter(reason) from None
 
 
 def epoch(moment: int | datetime, where: tzinfo) -> int:
@@ -125,16 +124,14 @@ def epoch(moment: int | datetime, where: tzinfo) -> int:
     return int(local.timestamp())
 
 
-class Interval(click.ParamType):
+def interval(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     """A duration like 15m, 1h or 1d, in seconds."""
+    from zrep.config.values import Wrong, parse_duration
 
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from zrep.config.values import Wrong, parse_duration
-
-        try:
-            seconds = value if isinstance(value, int) else parse_duration(str(value))
-        except Wrong as wrong:
-            self.fail(str(wrong), param, ctx)
-        return seconds if seconds > 0 else self.fail("must be more than nothing", param, ctx)
+    try:
+        seconds = parse_duration(value)
+    except Wrong as wrong:
+        raise click.BadParameter(str(wrong)) from None
+    if not seconds:
+        raise click.BadParameter("there must be time between two runs")
+    return seconds

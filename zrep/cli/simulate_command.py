@@ -10,12 +10,12 @@ import click
 
 from zrep.cli.common import emit_json, json_option
 from zrep.cli.policy_input import (
-    Interval,
-    Moment,
     Resolved,
     compat_option,
     epoch,
+    interval,
     inventory_option,
+    moment,
     read_pool,
     read_zone,
     refuse_errors,
@@ -32,12 +32,14 @@ from zrep.planner.simulate_policy import PolicyPlan, plan_policies
 @click.command("simulate")
 @sections_option
 @inventory_option
-@click.option("--now", type=Moment(), help="When; default is the clock's time.")
+@click.option("--now", callback=moment, help="When; default is the clock's time.")
 @tz_option
 @compat_option
-@click.option("--from", "start", type=Moment(), help="Play runs from here ...")
-@click.option("--to", "stop", type=Moment(), help="... to here, and show each month's end.")
-@click.option("--every", type=Interval(), default="1h", show_default=True, help="Between two runs.")
+@click.option("--from", "start", callback=moment, help="Play runs from here ...")
+@click.option("--to", "stop", callback=moment, help="... to here, and show each month's end.")
+@click.option(
+    "--every", callback=interval, default="1h", show_default=True, help="Between two runs."
+)
 @click.option("--diff", "other", type=click.Path(path_type=Path), help="Compare with this file.")
 @json_option
 @click.pass_context
@@ -70,26 +72,24 @@ def command(
             raise UsageError("--from and --to belong together")
         runs = range(epoch(start, where), epoch(stop, where) + 1, every)
         return _show_history(read, pool, runs, tz=tz, as_json=as_json)
-    moment = int(time.time()) if now is None else epoch(now, where)
-    plan = _plan(read, pool, moment, tz=tz, how=how)
+    at = int(time.time()) if now is None else epoch(now, where)
+    plan = _plan(read, pool, at, tz=tz, how=how)
     if other is None:
         return _show_plan(plan, as_json=as_json)
     second = resolve_file(ctx, other, pool, how)
-    both = (plan, _plan(second, pool, moment, tz=tz, how=how))
+    both = (plan, _plan(second, pool, at, tz=tz, how=how))
     return _show_diff(both, (read.file, second.file), as_json=as_json)
 
 
-def _plan(
-    read: Resolved, pool: PoolView, moment: int, *, tz: str | None, how: Compat
-) -> PolicyPlan:
+def _plan(read: Resolved, pool: PoolView, at: int, *, tz: str | None, how: Compat) -> PolicyPlan:
     """What the file wants done at that moment; nothing at all when it has errors."""
     if read.errors:
         return PolicyPlan(errors=read.errors)
     if how is Compat.DEFAULT:
-        return plan_policies(read.effective, pool, moment, tz)
+        return plan_policies(read.effective, pool, at, tz)
     from zrep.planner.simulate_policy_sanoid import plan_as_sanoid
 
-    return plan_as_sanoid(read.effective, pool, moment, read_zone(tz))
+    return plan_as_sanoid(read.effective, pool, at, read_zone(tz))
 
 
 def _show_plan(plan: PolicyPlan, *, as_json: bool) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from zrep.config.build import build_config, digest_of
 from zrep.config.document import Document, Problem, parse_document
 from zrep.config.policy import read_policy
-from zrep.config.sections import Form, Sections, form_of, parse_sections
+from zrep.config.sections import Form, Sections, form_of, parse_sections, read_ini
 from zrep.errors import ConfigError
 from zrep.model.policy import Policy
 from zrep.model.sanoid import Compat
@@ -72,6 +72,24 @@ def load_sections(
         policies = {name: document for name, document in found.items() if document}
     sections = parse_sections(text, str(path), policies, compat, roots=roots)
     return replace(sections, problems=(*sections.problems, *problems))
+
+
+def convert_file(path: Path, *, force: bool = False) -> tuple[str, tuple[Problem, ...]]:
+    """A sanoid.conf as TOML, and remarks about it; ConfigError with all that stands against it."""
+    from zrep.config.convert import convert
+
+    problems: list[Problem] = []
+    text = _text(path, problems, lenient=True)
+    converted = convert(text, str(path), force=force) if text is not None else None
+    if converted is None or converted.problems:
+        found = tuple(map(str, (*problems, *(converted.problems if converted else ()))))
+        step = "correct these lines"
+        raise ConfigError(found, next_step=step if force else f"{step}, or use --force")
+    # What comes out is read once more: it must load, and it stands or falls with the original.
+    read = parse_sections(converted.text, f"{path}.toml", {})
+    if read.problems:
+        raise ConfigError(tuple(f"(as converted) {p}" for p in read.problems))
+    return converted.text, read_ini(text or "", str(path)).remarks
 
 
 def find_policies(dirs: Sequence[Path], problems: list[Problem]) -> list[Path]:

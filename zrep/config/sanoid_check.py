@@ -50,13 +50,14 @@ def check_sections(
 
 
 def _read(reading: _Reading) -> RawSection:
+    """The section without what has no effect: inert keys of templates, an empty path."""
     section = reading.section
     values = {}
     for key, text in section.values.items():
-        inert = section.is_template and key in INERT_IN_TEMPLATES
-        if inert:
+        if section.is_template and key in INERT_IN_TEMPLATES:
             reading.note(key, "has no effect in a template", refused=False)
-        values[key] = text if inert else _value(reading, key, text)
+        elif text or key not in {"path", "use_template"}:
+            values[key] = _value(reading, key, text)
     for key, line in _repeated(section):
         reading.note(key, f"is given again in line {line}; the first counts", refused=False)
     return replace(section, values=values)

@@ -20,7 +20,14 @@ from zrep.model.sanoid import DEFAULTS, FALSE_WORDS, TOGGLES, TRUE_WORDS, age_se
 
 _WHOLE = re.compile(r"(\d+)", re.ASCII)
 _COMMENTED = re.compile(r"([^#;]*?)\s*[#;].*")
-_LEADING = re.compile(r"\D*(\d+)", re.ASCII)
+_UNIT = re.compile(r":?(\d+)(?::00|\s*(?:[a-z%,]|days?|hours?|min|minutes?))?", re.ASCII)
+_NAMES = {
+    "weekly_wday": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
+    "yearly_mon": (
+        *("", "jan", "feb", "mar", "apr", "may", "jun"),
+        *("jul", "aug", "sep", "oct", "nov", "dec"),
+    ),
+}
 
 
 class Said(NamedTuple):
@@ -35,13 +42,12 @@ Read = Callable[[str], Said]
 
 def whole(key: str, low: int, high: int) -> Read:
     """A whole number; of `30 # keep` the 30, with a remark."""
-    usual = DEFAULTS.get(key, str(low))
 
     def read(text: str) -> Said:
         commented = _COMMENTED.fullmatch(text)
         found = _WHOLE.fullmatch(commented[1] if commented else text)
         if found is None:
-            raise Wrong(f"must be a whole number, not {shown(text)}{_instead(text, usual)}")
+            raise Wrong(f"must be a whole number, not {shown(text)}{_instead(key, text)}")
         value = int(found[1])
         if not low <= value <= high:
             nearest_value = min(max(value, low), high)
@@ -53,15 +59,20 @@ def whole(key: str, low: int, high: int) -> Read:
     return read
 
 
-def _instead(text: str, usual: str) -> str:
+def _instead(key: str, text: str) -> str:
+    """The number that must be meant, if any can be told; never a 0, which would destroy."""
     inner = text.strip("\"' ")
     if inner != text and _WHOLE.fullmatch(inner):
         return f": quotes have no meaning here, write {inner}"
-    if text.startswith("-") or "." in text:
-        return f"; the default is {usual}"
-    leading = _LEADING.match(text)
-    near = f"did you mean {leading[1]}?" if leading else f"the default is {usual}"
-    return f"; {near}"
+    names = _NAMES.get(key, ())
+    unit = _UNIT.fullmatch(text)
+    if text[:3].lower() in names:
+        meant = names.index(text[:3].lower())
+    elif unit and int(unit[1]):
+        meant = int(unit[1])
+    else:
+        return f"; the default is {DEFAULTS[key]}"
+    return f"; did you mean {meant}?"
 
 
 def switch(text: str) -> Said:

@@ -15,7 +15,7 @@ from zrep.config.document import Document, Problem, parse_document
 from zrep.config.policy import read_policy
 from zrep.config.sanoid_check import check_sections
 from zrep.config.sanoid_ini import parse_ini
-from zrep.config.schema import open_document
+from zrep.config.schema import nearest, open_document
 from zrep.model.sanoid import TEMPLATE, Compat, Finding, RawSection, used_templates
 
 _TOML_HEADER = re.compile(r"\s*\[\s*(dataset|template|target)\b[^/]*?[.\]]")
@@ -38,6 +38,16 @@ class Sections:
     problems: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
 
+    def absent(self, datasets: Sequence[str]) -> list[Problem]:
+        """A remark on each section whose dataset is none of these."""
+        there = frozenset(datasets)
+        return [
+            self.placed(_absent(section, path, datasets))
+            for section in self.sections
+            if not section.is_template
+            and (path := section.values.get("path") or section.name) not in there
+        ]
+
     def placed(self, finding: Finding) -> Problem:
         """A finding about these sections, with the file, the line and the key's name."""
         if self.form is Form.TOML:
@@ -45,6 +55,14 @@ class Sections:
         else:
             where = f"[{finding.section}]" + (f" {finding.key}" if finding.key else "")
         return Problem(self.file, finding.line, f"{where}: {finding.text}")
+
+
+def _absent(section: RawSection, path: str, datasets: Sequence[str]) -> Finding:
+    near = nearest(path, datasets)
+    text = f"there is no dataset {path}" + (f", did you mean {near}?" if near else "")
+    key = "path" if section.values.get("path") else None
+    line = section.line_of(key)
+    return Finding(section=section.name, key=key, line=line, text=text, refused=False)
 
 
 def form_of(name: str, text: str) -> Form:
@@ -59,7 +77,7 @@ def read_ini(text: str, file: str, compat: Compat = Compat.DEFAULT) -> Sections:
     """The sections of a sanoid.conf; bug-for-bug all that sanoid would start with is taken."""
     ini = parse_ini(text, file)
     found = Sections(file=file, form=Form.INI, sections=ini.sections, problems=ini.problems)
-    if compat is Compat.BUG_FOR_BUG:
+    if compat is Compat.BUG_FOR_BUG or ini.malformed:
         return found
     known = tuple(_known(section) for section in ini.sections)
     sections, findings = check_sections(known)

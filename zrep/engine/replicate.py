@@ -11,7 +11,7 @@ from zrep.engine.lock import exclusive
 from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_replica, observe_target
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
-from zrep.errors import CommandFailed, ZrepError
+from zrep.errors import CommandFailed, DatasetMissing, ZrepError
 from zrep.host.process import run_pipeline
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 from zrep.model.inventory import Inventory
@@ -125,9 +125,18 @@ def replicate(sides: Sides, journal: Journal, progress: Progress) -> ReplicaRepo
 def _follow(sides: Sides, step: Follow, journal: Journal, progress: Progress) -> Iterable[Sent]:
     for parent in step.parents:
         sides.destination.create(parent, PARENT, mount=False)
+    resumed = step.transfers[0].spec.token is not None
     for transfer in step.transfers:
-        yield _send(sides, transfer, journal, progress)
-    if step.transfers[-1].spec.token is not None:
+        try:
+            yield _send(sides, transfer, journal, progress)
+        except DatasetMissing as error:
+            if not resumed:
+                raise
+            progress.warn(
+                f"{step.destination}: starting over, its partial receive is of no use: {error}"
+            )
+            sides.destination.abort_receive(step.destination)
+    if resumed:
         yield from _after_resume(sides, step, journal, progress)
 
 
