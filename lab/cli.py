@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -57,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
     ssh = add("ssh", "a command on a node as root, or a shell")
     ssh.add_argument("node", metavar="NODE")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
+    add_node_commands(add)
+    add("clean", "end all nodes and remove everything built")
+    return top
+
+
+def add_node_commands(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """The commands for one running node."""
     for name, what in (("push", "copy a file or folder to a node"), ("pull", "and back")):
         copy = add(name, what)
         copy.add_argument("node", metavar="NODE")
@@ -72,8 +79,6 @@ def parser() -> argparse.ArgumentParser:
     link = add("link", "plug the LAN cable of a node in, or pull it")
     link.add_argument("node", metavar="NODE")
     link.add_argument("state", choices=("up", "down"))
-    add("clean", "end all nodes and remove everything built")
-    return top
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """The real sanoid as an oracle: Debian's package, unpacked into a cache, run on a drawn pool.
 
 Needs no ZFS and installs nothing into the system: `zfs` and `zpool` are stand-ins that answer from
-files and write down what they are told, and perl's clock stands still. Run as a program it only
+files, orders to them are only written down, and perl's clock stands still. Run as a program it only
 fetches the packages (`python -m tests.contract.sanoid_oracle`).
 """
 
@@ -15,34 +15,65 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("sanoid", "libconfig-inifiles-perl", "libcapture-tiny-perl")
+PACKAGES = ("sanoid", "libconfig-inifiles-perl")
 READY = "ready"
-VERSION = "1"  # of what is prepared here
+VERSION = "3"  # of what is prepared here
 
-CLOCK = r"""package Frozen;
+# Loaded into perl before sanoid: the clock stands still, and orders to `zfs` are written down
+# instead of being carried out, which saves a process for each.
+STAGE = r"""package Stage;
+sub order {
+    my ($verb, $name, $line) = @_;
+    open(my $book, '>>', "$ENV{ORACLE}/" . ($verb eq 'snapshot' ? 'taken' : 'pruned')) or die;
+    print $book ($verb eq 'snapshot' ? $line : $name), "\n";
+    close $book;
+    if ($verb eq 'snapshot' ? -e "$ENV{ORACLE}/there/$name" : -e "$ENV{ORACLE}/held/$name") {
+        print STDERR $verb eq 'snapshot' ? "dataset already exists\n" : "dataset is busy\n";
+        return 256;
+    }
+    return 0;
+}
 BEGIN {
     my $now = $ENV{ORACLE_NOW};
     *CORE::GLOBAL::time = sub () { $now };
     *CORE::GLOBAL::localtime = sub (;$) { CORE::localtime(@_ ? $_[0] : $now) };
+    *CORE::GLOBAL::system = sub {
+        my @words = split ' ', join(' ', @_);
+        return CORE::system(@_) unless $words[0] =~ /\bzfs$/ && $words[1] =~ /^(snapshot|destroy)$/;
+        return $? = order($words[1], $words[-1], join(' ', @words));
+    };
+}
+1;
+"""
+
+# Stands for the module of that name, of which sanoid uses one function: it starts two processes
+# for each snapshot only to copy what `zfs` says.
+TEE = r"""package Capture::Tiny;
+use strict;
+use Exporter 'import';
+our @EXPORT_OK = ('tee_stderr');
+our %EXPORT_TAGS = (all => \@EXPORT_OK);
+sub tee_stderr (&;@) {
+    my ($code) = @_;
+    open(my $kept, '>&', \*STDERR) or die;
+    close STDERR;
+    my $said = '';
+    open(STDERR, '>', \$said) or die;
+    my @result = $code->();
+    close STDERR;
+    open(STDERR, '>&', $kept) or die;
+    print STDERR $said;
+    return wantarray ? ($said, @result) : $said;
 }
 1;
 """
 
 ZFS = r"""#!/bin/sh
-# A pool made of files: answers from them, and writes down every order. No process but this one.
+# What a pool made of files has; orders do not come here.
 for last; do :; done
 case $1 in
 get) cat "$ORACLE/snapshots" ;;
 list) awk -v root="$last" '$0 == root || index($0, root "/") == 1' "$ORACLE/datasets" ;;
-snapshot)
-    printf '%s\n' "$*" >>"$ORACLE/taken"
-    if [ -e "$ORACLE/there/$last" ]; then
-        echo "cannot create snapshot '$last': dataset already exists" >&2
-        exit 1
-    fi ;;
-destroy)
-    printf '%s\n' "$last" >>"$ORACLE/pruned"
-    [ ! -e "$ORACLE/held/$last" ] ;;
 *) exit 2 ;;
 esac
 """
@@ -124,7 +155,9 @@ def _prepare(folder: Path) -> None:
     text = program.read_text(encoding="utf-8")
     # By a relative path, for the folder gets its name only when all is in it.
     (folder / "sanoid").write_text(text.replace("/usr/share/sanoid/", "./"), encoding="utf-8")
-    (folder / "Frozen.pm").write_text(CLOCK)
+    (folder / "Stage.pm").write_text(STAGE)
+    (folder / "Capture").mkdir()
+    (folder / "Capture" / "Tiny.pm").write_text(TEE)
     for name, body in (("zfs", ZFS), ("zpool", ZPOOL), ("ps", PS)):
         stub = folder / "bin" / name
         stub.parent.mkdir(exist_ok=True)
@@ -139,7 +172,7 @@ def ask(pool: Pool, *args: str, folder: Path | None = None) -> Answer:
     with tempfile.TemporaryDirectory() as text:
         world = Path(text)
         _draw(world, pool)
-        argv = ("perl", "-MFrozen", str(home / "sanoid"), f"--configdir={world}")
+        argv = ("perl", "-MStage", str(home / "sanoid"), f"--configdir={world}")
         places = (f"--cache-dir={world}/cache", f"--run-dir={world}/run")
         done = subprocess.run(
             (*argv, *places, *(args or ("--cron",))),

@@ -33,7 +33,7 @@ ZONES = (
     "Australia/Lord_Howe",
     "Pacific/Auckland",
 )
-RUNS_PER_ZONE = 8
+RUNS_PER_ZONE = 7
 DATASETS = 50
 TREES = 20
 ODD_NAMES = ("autosnap-by-hand_{}", "autosnap_x_{}-friendly", "manual_{}", "autosnap_{}_kept")
@@ -72,7 +72,7 @@ class Case:
 
 def ask_all(pools: Sequence[Pool]) -> list[Case]:
     with ThreadPoolExecutor(max_workers=2) as workers:
-        answers = list(workers.map(lambda pool: ask(pool), pools))
+        answers = list(workers.map(ask, pools))
     return [Case(pool=p, theirs=a) for p, a in zip(pools, answers, strict=True)]
 
 
@@ -142,7 +142,7 @@ def snapshots(random: Random, dataset: str, now: int) -> Iterator[tuple[str, int
     seen = set()
     for snap_class in SCHEDULED:
         period = PERIOD_SECONDS.get(snap_class, 900)
-        for number in range(random.choice((0, 0, 1, 2, 4, 7))):
+        for number in range(random.choice((0, 0, 1, 1, 2, 4))):
             ago = random.randint(0, 6) * period + random.choice(
                 (0, 0, 1, -1, 60, 1800, period // 3)
             )
@@ -176,7 +176,7 @@ def draw(random: Random, zone: str, now: int, *, odd: bool) -> Pool:
 
 
 def seeded(*seed: object) -> Random:
-    return Random(repr(seed))  # noqa: S311
+    return Random(repr(seed))
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -195,7 +195,7 @@ def test_in_utc_and_with_plain_values_the_default_gives_the_same_orders() -> Non
     """Without holds and missed yearly ones, in which the two differ on purpose."""
     random = seeded("default")
     pools = []
-    for now in moments(random, "UTC"):
+    for now in [*moments(random, "UTC")][:4]:
         pool = draw(random, "UTC", now, odd=False)
         taken = [(n, c) for n, c in pool.snapshots if not n.endswith(("yearly", "-friendly"))]
         pools.append(
@@ -227,8 +227,8 @@ def tree(random: Random, number: int) -> tuple[list[str], list[str]]:
             "hourly": ("0", "1", "2"),
             "daily": ("0", "1"),
         }
-        for key in random.sample(sorted(keys), random.randint(0, 4)):
-            lines.append(f"{key} = {random.choice(keys[key])}")
+        chosen = random.sample(sorted(keys), random.randint(0, 4))
+        lines += [f"{key} = {random.choice(keys[key])}" for key in chosen]
     return datasets, lines
 
 
@@ -256,7 +256,7 @@ def forest(random: Random) -> Pool:
 
 def test_random_trees_of_sections_come_to_the_same_orders() -> None:
     random = seeded("trees")
-    for case in ask_all([forest(random) for _ in range(10)]):
+    for case in ask_all([forest(random) for _ in range(6)]):
         assert_same_orders(case, case.plan(Compat.BUG_FOR_BUG))
 
 

@@ -18,6 +18,8 @@ from tests.lab.cli import Zrep
 
 HERE = Path(__file__).parent
 MARKER = "/run/lab-site"
+# For working on one test: set it, and the machines stay up and deployed between test runs.
+KEEP = "ZREP_LAB_KEEP" in os.environ
 # Longest first, so that workers end together; what shares a site stands together.
 ORDER = ("zfs_contract", "slice", "bad_input", "kill", "capsules", "remote_target")
 
@@ -38,11 +40,12 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """Whatever happens to this process, its machines end with it."""
+    """Whatever happens to this process, its machines end with it (unless ZREP_LAB_KEEP is set)."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     found = World.load(run=os.environ.get("ZREP_LAB_RUN", f"test-{worker}"))
     yield found
-    found.down()
+    if not KEEP:
+        found.down()
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,7 @@ def clean(world: World, names: Sequence[str]) -> None:
     for node in world.running():
         if node.name in names:
             node.power_cut()
-    world.ensure_up(names, tied=True)
+    world.ensure_up(names, tied=not KEEP)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lab.deploy import Site
+from lab.ledger import judge
 from lab.world import World
 from tests.lab.cli import Zrep, tree_sum
 
@@ -66,6 +67,22 @@ def test_the_clone_is_byte_for_byte_the_source(
     assert tree_sum(zrep.node, mounted["paths"][key] + "/files") == tree_sum(world.node(node), path)
 
 
+@pytest.mark.parametrize(
+    ("key", "folder"),
+    [("manager-1/mail", ""), ("cassandra-1/local", "/var/volumes/cassandra")],
+)
+def test_what_was_read_from_a_snapshot_is_of_one_instant(
+    zrep: Zrep, mounted: dict[str, Any], key: str, folder: str
+) -> None:
+    """A service wrote all the time: neither its ledger nor the files beside it are torn."""
+    path = mounted["paths"][key] + folder
+    names = ("ledger.log", "intent", "done")
+    ledger, intent, done = (zrep.node.run(f"cat {path}/{name}").stdout for name in names)
+    verdict = judge(ledger=ledger, intent=intent, done=done)
+    assert verdict.faults == ()
+    assert verdict.last_seq > 1
+
+
 def test_a_clone_is_read_only_and_runs_nothing(zrep: Zrep, mounted: dict[str, Any]) -> None:
     path = mounted["paths"]["manager-1/mail"]
     options = zrep.node.run(f"findmnt -n -o OPTIONS {path}").stdout.strip().split(",")
@@ -80,8 +97,11 @@ def test_a_session_is_listed_and_gone_after_umount(
     assert session["backup"] == two_backups[0]["id"]
     zrep("umount", session["session"])
     assert zrep.json("sessions") == []
-    left = zrep.node.run("zfs list -H -r -o name backup/sessions; zfs holds -H -r backup").stdout
+    left = zrep.node.run("zfs list -H -r -o name backup/sessions").stdout
     assert left.split() == ["backup/sessions"]
+    names = " ".join(c["snapshot"] for c in two_backups[0]["children"])
+    holds = zrep.node.run(f"zfs holds -H {names}").stdout
+    assert "zrep:session" not in holds
 
 
 def test_sources_are_left_as_they_were(world: World, two_backups: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from zrep.config.sanoid_ini import Ini, parse_ini
 from zrep.model.sanoid import DEFAULTS
 from zrep.planner.effective import Effective, resolve
 
+
 def below(datasets: Sequence[str]) -> Callable[[str], list[str]]:
     return lambda root: [d for d in datasets if d.startswith(root + "/")]
 

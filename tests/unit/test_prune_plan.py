@@ -31,9 +31,7 @@ def pair(moment: str, *, classes: str = "hourly", userrefs: int = 0) -> list[Sna
 
 def five(*, userrefs: int = 0) -> tuple[Backup, ...]:
     """One backup an hour; `userrefs` holds are on the oldest one's first child."""
-    return backups(
-        *(s for h in HOURS for s in pair(h, userrefs=userrefs if h == HOURS[0] else 0))
-    )
+    return backups(*(s for h in HOURS for s in pair(h, userrefs=userrefs if h == HOURS[0] else 0)))
 
 
 def gone(plan: PrunePlan) -> list[str]:

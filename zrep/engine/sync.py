@@ -148,12 +148,19 @@ class Run:
 
     def release(self) -> None:
         """A host that cannot release keeps a tagged leftover, which the next run removes."""
-        for host, capsules in self.capsules.items():
+        with (
+            self.journal.step("release", hosts=list(self.capsules)),
+            ThreadPoolExecutor(max_workers=len(self.capsules)) as pool,
+        ):
+            futures = {h: pool.submit(self._release_one, c) for h, c in self.capsules.items()}
+        for host, future in futures.items():
             try:
-                with self.journal.step("release", host=host):
-                    capsules.release(run=self.run_id, set_name=self.plan.set.name)
+                future.result()
             except ZrepError as error:
                 self.warn(f"{host}: could not release its snapshots: {error}")
+
+    def _release_one(self, capsules: Capsules) -> None:
+        capsules.release(run=self.run_id, set_name=self.plan.set.name)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
