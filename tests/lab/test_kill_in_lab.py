@@ -9,6 +9,9 @@ import pytest
 from lab.world import World
 from tests.lab.cli import Zrep
 
+# Emulated machines take their time: a sync is most of a minute, and there are a dozen of them.
+pytestmark = pytest.mark.timeout(3600)
+
 MOMENTS = 10
 SEED = 20220906
 

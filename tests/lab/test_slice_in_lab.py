@@ -147,7 +147,7 @@ def test_the_manifest_travels_to_the_replica(world: World, zrep: Zrep, local_sit
     text = f"""
 [target]
 dataset = "{local_site.replica_dataset}"
-policy = "offsite"
+policy = "production"
 """
     offsite = world.node("offsite")
     offsite.run("mkdir -p /etc/zrep")

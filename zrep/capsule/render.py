@@ -32,10 +32,8 @@ PRIVILEGED = (
     "capsule-rsync-read",
     "capsule-snapshot",
 )
-CAPSULES = tuple(
-    sorted((*PRIVILEGED, "capsule-lib", "check-sentinel", "gate", "method-dir", "method-lvm"))
-)
-READ_ONLY_TEXTS = frozenset({"capsule-lib", "method-dir", "method-lvm"})
+READ_ONLY_TEXTS = frozenset({"capsule-lib", "capsule-state", "method-dir", "method-lvm"})
+CAPSULES = tuple(sorted((*PRIVILEGED, *READ_ONLY_TEXTS, "check-sentinel", "gate")))
 
 _PATH = re.compile(r"/|(/(?!\.\.?(/|$))[A-Za-z0-9_.+@:,=\-]+)+")
 _VOLUME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.\-]*/[A-Za-z0-9+_.][A-Za-z0-9+_.\-]*")

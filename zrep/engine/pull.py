@@ -93,15 +93,14 @@ def pull(
     `lock` is the descriptor of the set's lock: rsync holds it too, so no second run starts while
     an orphaned rsync of a killed one still writes. Raises SourceFailed.
     """
-    for pause in (*back_off, None):
-        outcome = _attempt(request, target, progress, lock)
-        if isinstance(outcome, Pulled):
-            return outcome
-        if pause is None or not outcome.transient:
+    waits = iter(back_off)
+    while isinstance(outcome := _attempt(request, target, progress, lock), _Failure):
+        pause = next(waits, None) if outcome.transient else None
+        if pause is None:
             raise outcome.error
         progress.warn(f"{request.source.key}: {outcome.error.why}; again in {pause:g} s")
         time.sleep(pause)
-    raise AssertionError
+    return outcome
 
 
 @dataclass(frozen=True, slots=True)

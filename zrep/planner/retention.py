@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from math import inf
+from operator import le
 from typing import NamedTuple
 
 from zrep.model.names import SnapClass
@@ -130,12 +133,15 @@ class Verdicts(Sequence[Verdict]):
     def kept(self, position: int) -> bool:
         return bool(self._kept[position]) or not self._snapshots[position].classes
 
-    def released(self) -> Iterator[int]:
+    def released(self) -> list[int]:
         """Positions of the snapshots that may go, in sanoid's order: by class, oldest first."""
-        for snap_class in SnapClass:
-            for position in self._votes[snap_class].gone:
-                if not self._kept[position] and self._snapshots[position][2][0] is snap_class:
-                    yield position
+        kept, snapshots = self._kept, self._snapshots
+        return [
+            position
+            for snap_class, vote in self._votes.items()
+            for position in vote.gone
+            if not kept[position] and snapshots[position][2][0] is snap_class
+        ]
 
     def _reason(self, position: int, snap_class: SnapClass) -> Reason:
         vote = self._votes[snap_class]
@@ -169,14 +175,15 @@ def judge(
     groups: dict[tuple[SnapClass, ...], list[int]] = defaultdict(list)
     for position, (_, _, classes) in enumerate(snapshots):
         groups[classes].append(position)
-    creations = [s.creation for s in snapshots]
+    creations = [creation for _, creation, _ in snapshots]
+    in_order = all(map(le, creations, islice(creations, 1, None)))
     votes = {}
     for snap_class in SnapClass:
         members = [p for classes, group in groups.items() if snap_class in classes for p in group]
         members.sort()
-        members.sort(key=creations.__getitem__)
-        ages = [creations[p] for p in members]
-        votes[snap_class] = _vote(policy, snap_class, members, ages, now=now, pinned=pinned)
+        if not in_order:
+            members.sort(key=creations.__getitem__)
+        votes[snap_class] = _vote(policy, snap_class, members, creations, now=now, pinned=pinned)
     return Verdicts(snapshots, policy, now, votes, pinned)
 
 
@@ -187,21 +194,22 @@ def deferred(policy: Policy, capacity: int) -> bool:
 
 def releasable(policy: Policy, snap_class: SnapClass, creations: Sequence[int], now: int) -> int:
     """How many of the class's snapshots may go, the oldest first; `creations` ascending."""
-    old, surplus = _limits(policy, snap_class, creations, now)
-    return min(old, surplus)
+    surplus = _surplus(policy, snap_class, len(creations))
+    return surplus and min(surplus, bisect_left(creations, _oldest(policy, snap_class, now)))
 
 
-def _limits(
-    policy: Policy, snap_class: SnapClass, creations: Sequence[int], now: int
-) -> tuple[int, int]:
-    """How many are old enough to go, and how many are more than wanted."""
+def _surplus(policy: Policy, snap_class: SnapClass, total: int) -> int:
+    """How many of the class there are more than wanted."""
     if not policy.autoprune or policy.keeps_for_ever(snap_class):
-        return 0, 0
-    count = policy.count(snap_class)
-    surplus = max(0, len(creations) - count)
+        return 0
+    return max(0, total - policy.count(snap_class))
+
+
+def _oldest(policy: Policy, snap_class: SnapClass, now: int) -> float:
+    """What was created before this is old enough to go; manual ones always are."""
     if snap_class is SnapClass.MANUAL:
-        return surplus, surplus
-    return bisect_left(creations, now - count * policy.period(snap_class)), surplus
+        return inf
+    return now - policy.count(snap_class) * policy.period(snap_class)
 
 
 def _vote(
@@ -213,13 +221,15 @@ def _vote(
     now: int,
     pinned: frozenset[int],
 ) -> _Votes:
-    old, surplus = _limits(policy, snap_class, creations, now)
+    """`creations` by position, `order` the positions of the class's snapshots, oldest first."""
+    surplus = _surplus(policy, snap_class, len(order))
+    if not surplus:
+        return _Votes(order, 0, [], order)
+    old = bisect_left(order, _oldest(policy, snap_class, now), key=creations.__getitem__)
     released = min(old, surplus)
     if not pinned:
         return _Votes(order, released, order[:released], order[released:])
-    # A manual one that is pinned takes the place of one that would have stayed, like any other.
-    able = len(order) if snap_class is SnapClass.MANUAL else old
-    gone = [p for p in order[:able] if p not in pinned][:surplus]
+    gone = [p for p in order[:old] if p not in pinned][:surplus]
     leaving = frozenset(gone)
     return _Votes(order, released, gone, [p for p in order if p not in leaving])
 
