@@ -117,4 +117,6 @@ def pick(known: Mapping[str, T], name: str | None, *, what: str) -> T:
     names = ", ".join(sorted(known)) or "none is configured"
     if name is None:
         raise UnknownName(f"which {what}?", why=names, next_step=f"name one {what}")
-    raise UnknownName(f"no {what} {name!r}", why=f"configured: {names}")
+    raise UnknownName(
+        f"no {what} {name!r}", why=f"configured: {names}", next_step=f"name a configured {what}"
+    )
