@@ -22,7 +22,7 @@ test: $(STAMP) lint
 	$(PY) -m pytest -n 2 --dist loadfile
 
 test-unit: $(STAMP)
-	$(PY) -m pytest -n 2 --dist loadfile tests/unit tests/contract
+	$(PY) -m pytest -n 2 --dist loadfile tests/unit
 
 test-lab: $(STAMP)
 	@./lab/lab build

@@ -143,7 +143,7 @@ FILES = st.lists(SECTIONS, min_size=1, max_size=5).map(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=FILES)
 def test_settings_from_ini_and_from_its_toml_are_equal(text: str) -> None:
     assert effective(as_toml(text)) == effective(read_ini(text, "sanoid.conf"))

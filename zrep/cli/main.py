@@ -24,6 +24,7 @@ COMMANDS = {
     "sessions": "List the mounted backups.",
     "replicate": "Bring a replica forward.",
     "prune": "Destroy what the policy no longer keeps.",
+    "explain": "Tell why a snapshot is there, and when it goes.",
     "simulate": "Show what dataset sections would take and destroy.",
     "config": "Check, convert and show the configuration.",
     "capsule": "Render what the other hosts need.",

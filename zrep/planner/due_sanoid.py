@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from math import floor
 
 from zrep.model.names import SnapClass
-from zrep.model.policy import DAY, Policy
+from zrep.model.policy import DAY, Policy, Schedule
 from zrep.planner.due import zone
 
 _HOUR = 3600
@@ -26,7 +27,12 @@ Plan = Mapping[str, float]
 def sanoid_slot(policy: Policy, snap_class: SnapClass, now: int) -> int:
     """The latest slot of the class as sanoid computes it."""
     local = datetime.fromtimestamp(now, zone(policy))
-    return int(raw_slot(asdict(policy.schedule), snap_class, local))
+    return int(raw_slot(_numbers(policy.schedule), snap_class, local))
+
+
+@lru_cache(maxsize=8)
+def _numbers(schedule: Schedule) -> Plan:
+    return asdict(schedule)
 
 
 def raw_slot(plan: Plan, snap_class: SnapClass, local: datetime) -> float:
