@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,11 @@ echo "$ORACLE_CAPACITY%"
 
 
 class NoOracle(Exception):
-    """This machine cannot have Debian's sanoid."""
+    """This machine is no Debian, and cannot have Debian's sanoid."""
+
+
+class FetchFailed(Exception):
+    """The packages could not be fetched; says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,24 +139,39 @@ def fetch(folder: Path | None = None) -> Path:
         raise NoOracle("sanoid is unpacked from Debian's package, and this is no Debian")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as text:
-        new = Path(text)
-        _download(new)
-        _prepare(new)
+        new = Path(text) / "new"
+        new.mkdir()
+        download(new)
+        unpack(new)
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
-        new.mkdir()
     return folder
 
 
-def _download(folder: Path) -> None:
-    argv = ("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *PACKAGES)
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise NoOracle(f"apt-get download failed: {why}; run apt-get update, then try again")
+def download(folder: Path) -> None:
+    """The packages as files; the list of packages is read anew when that is needed."""
+    command = ("apt-get", "-qq", "-o", "APT::Sandbox::User=root")
+    if _said(*command, "download", *PACKAGES, where=folder):
+        as_root = () if os.geteuid() == 0 else ("sudo", "-n")
+        _said(*as_root, *command, "update", where=folder)
+        why = _said(*command, "download", *PACKAGES, where=folder)
+        if why:
+            raise FetchFailed(f"{' '.join(PACKAGES)}: {why}; try: apt-get update")
+
+
+def _said(*argv: str, where: Path) -> str:
+    """Why the command failed; empty when it did not."""
+    done = subprocess.run(argv, cwd=where, capture_output=True, text=True, check=False)
+    last = (done.stderr.strip().splitlines() or ["it did not say why"])[-1]
+    return last if done.returncode else ""
+
+
+def unpack(folder: Path) -> None:
+    """Make of the package files in the folder a sanoid that can be asked."""
     for package in folder.glob("*.deb"):
         subprocess.run(("dpkg", "-x", str(package), "."), cwd=folder, check=True)
         package.unlink()
+    _prepare(folder)
 
 
 def _prepare(folder: Path) -> None:
@@ -225,4 +245,7 @@ def _lines(path: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    fetch()
+    try:
+        fetch()
+    except (NoOracle, FetchFailed) as problem:
+        sys.exit(f"the real sanoid is not there to compare with: {problem}")

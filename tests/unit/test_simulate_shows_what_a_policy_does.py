@@ -282,6 +282,14 @@ def test_settings_are_shown_for_people_too(tmp_path: Path) -> None:
     ]
 
 
+def test_a_sanoid_conf_can_be_checked(tmp_path: Path) -> None:
+    good = write_config(tmp_path, section(hourly=1))
+    assert zrep("--config", good, "config", "check").out == f"{good}: good\n"
+    assert zrep("--config", good, "config", "check", "--json").json == {"sections": ["tank/a"]}
+    bad = write_config(tmp_path, "[tank/a]\nhourly = x\n")
+    assert zrep("--config", bad, "config", "check").status == 3
+
+
 def test_simulating_imports_neither_zfs_nor_hosts(tmp_path: Path) -> None:
     """No ZFS and no /etc is needed."""
     import subprocess

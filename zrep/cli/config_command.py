@@ -16,6 +16,7 @@ from zrep.cli.policy_input import (
     sections_option,
 )
 from zrep.errors import Exit, UsageError
+from zrep.model.pool_view import PoolView
 from zrep.model.sanoid import Compat
 
 
@@ -27,13 +28,16 @@ def command() -> None:
 @command.command("check")
 @json_option
 @click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+def check(ctx: click.Context, as_json: bool) -> int:
     """Read the configuration and its policies; report every error at once with file and line.
 
     \b
-    Example:
+    Examples:
       zrep --config ./zrep.toml config check
+      zrep --config /etc/sanoid/sanoid.conf config check
     """
+    if Path(ctx.find_root().obj["config"]).suffix in {".conf", ".ini"}:
+        return _check_sections(ctx, as_json=as_json)
     config = load_config(ctx.find_root())
     found = {
         "digest": config.digest,
@@ -45,6 +49,15 @@ def check(ctx: click.Context, as_json: bool) -> None:
         emit_json(found)
     else:
         click.echo(f"{ctx.find_root().obj['config']}: good (digest {config.digest})")
+    return Exit.DONE
+
+
+def _check_sections(ctx: click.Context, *, as_json: bool) -> int:
+    read = resolve_file(ctx, None, PoolView())
+    refuse_errors(read.errors)
+    names = [e.section for e in read.effective]
+    emit_json({"sections": names}) if as_json else click.echo(f"{read.file}: good")
+    return Exit.DONE
 
 
 @command.command("show")

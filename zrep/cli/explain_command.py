@@ -10,6 +10,7 @@ import click
 
 from zrep.cli.common import emit_json, json_option, load_config
 from zrep.cli.policy_input import (
+    Resolved,
     epoch,
     inventory_option,
     moment,
@@ -21,6 +22,8 @@ from zrep.cli.policy_input import (
     tz_option,
 )
 from zrep.errors import Exit, UnknownName
+from zrep.model.backup import Backup
+from zrep.model.pool_view import PoolView
 
 
 @click.command("explain")
@@ -53,22 +56,28 @@ def command(
     """
     if inventory is None:
         return _explain_backups(ctx, name, as_json=as_json)
+    pool = read_pool(inventory)
+    read = resolve_file(ctx, file, pool)
+    refuse_errors(read.errors)
+    at = int(time.time()) if now is None else epoch(now, read_zone(tz))
+    return _explain_dataset(read, pool, name, at=at, tz=tz, as_json=as_json)
+
+
+def _explain_dataset(
+    read: Resolved, pool: PoolView, name: str, *, at: int, tz: str | None, as_json: bool
+) -> int:
     from zrep.planner.section_policy import policy_of
     from zrep.planner.simulate_policy import plan_dataset
     from zrep.report.explain import explain, explain_json, render_explained
 
-    pool = read_pool(inventory)
-    read = resolve_file(ctx, file, pool)
-    refuse_errors(read.errors)
     dataset, _, snap = name.partition("@")
     effective = next((e for e in read.effective if e.path == dataset), None)
     if effective is None:
         raise UnknownName(f"no section of {read.file} reaches {dataset}", next_step="add one")
-    at = int(time.time()) if now is None else epoch(now, read_zone(tz))
     plan = plan_dataset(effective, policy_of(effective, tz), pool, at)
     found = explain(plan, pool.snapshots.get(dataset, ()), snap)
     if snap and not found:
-        raise UnknownName(f"there is no snapshot {name} in {inventory}")
+        raise UnknownName(f"there is no snapshot {name}", next_step=f"zrep explain {dataset}")
     emit_json(explain_json(plan, found)) if as_json else click.echo(render_explained(plan, found))
     return Exit.DONE
 
@@ -81,16 +90,15 @@ def _explain_backups(ctx: click.Context, name: str, *, as_json: bool) -> int:
 
     with open_site(load_config(ctx)) as site:
         plan = observe_prune(site)
-    wanted = [
-        j
-        for j in plan.judgements
-        if str(j.backup.id) == name
-        or any(
-            name in {str(c.snapshot.name), str(c.snapshot.name.dataset)} for c in j.backup.children
-        )
-    ]
+    wanted = [j for j in plan.judgements if name in _names(j.backup)]
     if not wanted:
         raise UnknownName(f"no backup answers to {name}", next_step="zrep list shows all there are")
     reduced = PrunePlan(judgements=tuple(wanted))
     emit_json(plan_json(reduced)) if as_json else click.echo(render_plan(reduced))
     return Exit.DONE
+
+
+def _names(backup: Backup) -> set[str]:
+    """By what a backup may be asked for."""
+    children = [c.snapshot.name for c in backup.children]
+    return {str(backup.id), *map(str, children), *(str(n.dataset) for n in children)}
