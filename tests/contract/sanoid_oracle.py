@@ -209,7 +209,7 @@ def ask(pool: Pool, *args: str, folder: Path | None = None) -> Answer:
         )
         return Answer(
             status=done.returncode,
-            take=tuple(sorted(w.rpartition(" ")[2] for w in _lines(world / "taken"))),
+            take=tuple(sorted({w.rpartition(" ")[2] for w in _lines(world / "taken")})),
             prune=tuple(_lines(world / "pruned")),
             stderr=done.stderr,
         )

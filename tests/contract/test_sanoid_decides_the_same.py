@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.contract.sanoid_oracle import Answer, NoOracle, Pool, ask, fetch
-from zrep.config.sections import read_ini
+from zrep.config.convert import convert
+from zrep.config.sanoid_ini import parse_ini
+from zrep.config.sections import parse_sections, read_ini
 from zrep.model.autosnap import sanoid_class
 from zrep.model.policy import PERIOD_SECONDS, SCHEDULED
 from zrep.model.pool_view import PoolView, draw_pool
-from zrep.model.sanoid import Compat
+from zrep.model.sanoid import DEFAULTS, TOGGLES, TRUE_WORDS, Compat
 from zrep.planner.effective import resolve
 from zrep.planner.simulate_policy import PolicyPlan, plan_policies
 from zrep.planner.simulate_policy_sanoid import plan_as_sanoid
@@ -275,3 +277,29 @@ def test_values_of_which_sanoid_dies_stop_everything(deadly: str) -> None:
     assert case.theirs.status != 0
     assert case.theirs.take == case.theirs.prune == ()
     assert_same_orders(case, case.plan(Compat.BUG_FOR_BUG))
+
+
+def test_the_defaults_are_those_that_sanoid_ships() -> None:
+    text = (fetch() / "usr/share/sanoid/sanoid.defaults.conf").read_text()
+    shipped = {s.name: s.values for s in parse_ini(text, "defaults").sections}["template_default"]
+    common = set(shipped) & set(DEFAULTS)
+    assert len(common) > 40
+    assert {k: _meant(k, shipped[k]) for k in common} == {k: _meant(k, DEFAULTS[k]) for k in common}
+
+
+def _meant(key: str, text: str) -> str:
+    """Switches by what they mean: yes and 1 are the same."""
+    return str(text in TRUE_WORDS) if key in TOGGLES else text
+
+
+def test_the_example_that_sanoid_ships_means_the_same_as_toml() -> None:
+    text = (fetch() / "usr/share/doc/sanoid/examples/sanoid.conf").read_text()
+    read = read_ini(text, "sanoid.conf")
+    converted = convert(text, "sanoid.conf")
+    assert read.problems == converted.problems == ()
+    again = parse_sections(converted.text, "sanoid.toml", {})
+    pools = {s.name.partition("/")[0] for s in read.sections if not s.is_template}
+    datasets = [f"{pool}{rest}" for pool in pools for rest in ("", "/parent2", "/parent2/child")]
+    view = draw_pool(sorted(datasets))
+    assert resolve(again.sections, view.children) == resolve(read.sections, view.children)
+    assert converted.text.count("#") >= text.count("#")

@@ -229,7 +229,7 @@ def written(draw: st.DrawFn) -> tuple[dict[str, object], str, dict[Path, int]]:
     return values, writer.text, writer.lines
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(written())
 def test_every_key_of_any_document_is_found_on_its_line(
     drawn: tuple[dict[str, object], str, dict[Path, int]],

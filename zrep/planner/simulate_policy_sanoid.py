@@ -42,7 +42,8 @@ def plan_as_sanoid(
 ) -> PolicyPlan:
     """One `sanoid --cron` with its clock in the zone `where`; all orders, failing ones too.
 
-    It has no order between datasets: here they come by name.
+    It has no order between datasets: here they come by name. An order to take what it has just
+    been told to take, for a dataset with two sections, is not repeated.
     """
     local = datetime.fromtimestamp(now, where)
     sections = [e for e in effective if not e.section.startswith("template")]
@@ -51,7 +52,7 @@ def plan_as_sanoid(
         takes = _takes(sections, pool, own, local)
     except _Dies as end:
         return PolicyPlan(errors=(str(end),))
-    take = tuple(sorted(takes, key=str))
+    take = tuple(sorted({str(t): t for t in takes}.values(), key=str))
     try:
         found = [
             f"{e.path}@{snap}"
