@@ -52,11 +52,8 @@ def test_one_backup_is_one_transaction_group(zrep: Zrep, two_backups: list[dict[
 
 
 def test_the_second_backup_holds_only_what_changed(two_backups: list[dict[str, Any]]) -> None:
-    newer, older = (
-        next(c for c in b["children"] if c["source"] == "manager-1/mail") for b in two_backups
-    )
+    newer = next(c for c in two_backups[0]["children"] if c["source"] == "manager-1/mail")
     assert 1 << 20 <= newer["written"] < (1 << 20) + (256 << 10)
-    assert newer["written"] < older["referenced"] + (1 << 20)
 
 
 def test_the_clone_is_byte_for_byte_the_source(
