@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,16 +44,19 @@ HEAVY = {
 }
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        yield name, ast.parse(path.read_text())
+def _module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-MODULES = dict(_modules())
+MODULES = {_module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+@cache
+def _imports(name: str) -> frozenset[str]:
+    return frozenset(_imported(ast.parse(MODULES[name].read_text())))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -69,7 +73,7 @@ def _within(name: str, layer: str) -> bool:
 @pytest.mark.parametrize("name", [m for m in MODULES if m.partition(".")[0] in ALLOWED])
 def test_a_module_imports_only_what_its_layer_may(name: str) -> None:
     allowed = ALLOWED[name.partition(".")[0]]
-    for imported in _imports(MODULES[name]):
+    for imported in _imports(name):
         assert not imported.startswith("."), f"{name}: relative import"
         if not imported.startswith("zrep."):
             continue
@@ -79,15 +83,13 @@ def test_a_module_imports_only_what_its_layer_may(name: str) -> None:
 
 @pytest.mark.parametrize("name", [m for m in MODULES if any(_within(m, p) for p in PURE)])
 def test_a_pure_module_has_no_way_to_do_io(name: str) -> None:
-    found = {i.partition(".")[0] for i in _imports(MODULES[name])} & IMPURE
+    found = {i.partition(".")[0] for i in _imports(name)} & IMPURE
     assert not found, f"{name} imports {sorted(found)}"
 
 
 @pytest.mark.parametrize("package", HEAVY)
 def test_a_heavy_package_is_imported_in_one_place(package: str) -> None:
-    users = {
-        n for n, tree in MODULES.items() if package in {i.partition(".")[0] for i in _imports(tree)}
-    }
+    users = {n for n in MODULES if package in {i.partition(".")[0] for i in _imports(n)}}
     assert users <= {HEAVY[package]}
 
 

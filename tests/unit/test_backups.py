@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.drawn import A, B, backups, child, manifest
@@ -100,6 +100,7 @@ RECORDS = st.builds(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(RECORDS, max_size=5, unique_by=lambda r: r.key))
 def test_a_manifest_survives_its_properties(records: list[SourceRecord]) -> None:
     told = Manifest(

@@ -41,7 +41,10 @@ STEPS: dict[str, Callable[[Pool], Pool]] = {
 }
 
 
-def worlds(length: int) -> list[tuple[tuple[str, ...], Pool]]:
+Worlds = list[tuple[tuple[str, ...], Pool]]
+
+
+def worlds(length: int) -> Worlds:
     """Every pool that some sequence of so many steps leads to; refused steps change nothing."""
     found = []
     for path in product(STEPS, repeat=length):
@@ -55,27 +58,29 @@ def worlds(length: int) -> list[tuple[tuple[str, ...], Pool]]:
     return found
 
 
-WORLDS = worlds(3)
+@pytest.fixture(scope="module")
+def every_world() -> Worlds:
+    return worlds(3)
 
 
-def test_guids_are_of_one_dataset_or_one_snapshot_only() -> None:
-    for path, pool in WORLDS:
+def test_guids_are_of_one_dataset_or_one_snapshot_only(every_world: Worlds) -> None:
+    for path, pool in every_world:
         nodes = [node.guid for node in pool.nodes.values()]
         per_node = [[s.guid for s in node.snapshots] for node in pool.nodes.values()]
         assert len(set(nodes)) == len(nodes), path
         assert all(len(set(guids)) == len(guids) for guids in per_node), path
 
 
-def test_txgs_only_grow() -> None:
-    for path, pool in WORLDS:
+def test_txgs_only_grow(every_world: Worlds) -> None:
+    for path, pool in every_world:
         for node in pool.nodes.values():
             txgs = [s.createtxg for s in node.snapshots]
             assert txgs == sorted(set(txgs)), path
             assert all(txg < pool.txg for txg in txgs), path
 
 
-def test_what_is_held_or_cloned_is_there() -> None:
-    for path, pool in WORLDS:
+def test_what_is_held_or_cloned_is_there(every_world: Worlds) -> None:
+    for path, pool in every_world:
         for node in pool.nodes.values():
             assert node.origin is None or pool.find(node.origin), path
         if "hold" in path and "destroy" not in path:
@@ -83,9 +88,9 @@ def test_what_is_held_or_cloned_is_there() -> None:
             assert not held_before_pruned or pool.find(S), path
 
 
-def test_a_copy_has_the_guids_of_its_source_in_order() -> None:
+def test_a_copy_has_the_guids_of_its_source_in_order(every_world: Worlds) -> None:
     arrived = 0
-    for path, pool in WORLDS:
+    for path, pool in every_world:
         copy, source = pool.nodes.get(COPY), pool.nodes.get(A)
         if copy is None or source is None or "prune" in path or "destroy" in path:
             continue
@@ -95,8 +100,8 @@ def test_a_copy_has_the_guids_of_its_source_in_order() -> None:
     assert arrived > 100
 
 
-def test_every_dataset_has_its_parent() -> None:
-    for path, pool in WORLDS:
+def test_every_dataset_has_its_parent(every_world: Worlds) -> None:
+    for path, pool in every_world:
         assert all(n.parent is None or n.parent in pool.nodes for n in pool.nodes), path
 
 
