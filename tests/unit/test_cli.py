@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,17 @@ def test_what_cannot_be_meant_is_a_usage_error(
 def test_config_check_says_good(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--config", str(config), "config", "check"]) == 0
     assert "good" in capsys.readouterr().out
+
+
+def test_a_key_without_effect_is_answered_with_a_warning_on_stderr(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(f'{CONFIG}[set.platform]\nschedule = "0 3 * * *"\n')
+    assert run(["--config", str(config), "config", "check", "--json"]) == 0
+    said = capsys.readouterr()
+    [warning] = json.loads(said.out)["warnings"]
+    assert warning.startswith(f"{config}:13: set.platform.schedule: ")
+    assert said.err == f"warning: {warning}\n"
 
 
 def test_config_errors_go_to_stderr_with_status_3(

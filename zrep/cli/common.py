@@ -23,11 +23,14 @@ dry_run_option = click.option(
 
 
 def load_config(ctx: click.Context) -> Config:
-    """The configuration named on the command line."""
+    """The configuration named on the command line; its warnings go to stderr."""
     from zrep.config import load
 
     path = Path(ctx.obj["config"])
-    return load(path, policy_dirs=(path.parent / "policies", shipped("policies")))
+    config = load(path, policy_dirs=(path.parent / "policies", shipped("policies")))
+    for warning in config.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return config
 
 
 def shipped(folder: str) -> Path:

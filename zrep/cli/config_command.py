@@ -44,6 +44,7 @@ def check(ctx: click.Context, as_json: bool) -> int:
         "sets": {name: [str(s.key) for s in s_.sources] for name, s_ in config.sets.items()},
         "replicas": sorted(config.replicas),
         "services": sorted(config.services),
+        "warnings": list(config.warnings),
     }
     if as_json:
         emit_json(found)

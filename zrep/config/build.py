@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from zrep.config.datasets import read_sections
 from zrep.config.document import Document, Problem
+from zrep.config.idle import find_idle
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, open_document, suggest
 from zrep.config.sources import Sets, check_lengths, read_sets
@@ -61,6 +62,7 @@ def build_config(
         state_dir=state_dir,
         run_dir=run_dir,
         digest=digest,
+        warnings=tuple(map(str, find_idle(document))),
     )
 
 

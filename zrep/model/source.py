@@ -145,7 +145,10 @@ class Ssh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole valid configuration; `digest` identifies its text."""
+    """A whole valid configuration.
+
+    `digest` identifies its text; `warnings` name what in it has no effect, as `file:line: text`.
+    """
 
     target: Target
     hosts: Mapping[str, Address] = field(hash=False)
@@ -157,3 +160,4 @@ class Config:
     state_dir: str = "/var/lib/zrep"
     run_dir: str = "/run/zrep"
     digest: str = ""
+    warnings: tuple[str, ...] = ()
