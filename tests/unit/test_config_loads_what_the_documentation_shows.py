@@ -13,6 +13,7 @@ import pytest
 from tests.unit.config_files import GOOD, POLICIES, load_text, problems
 from zrep.config import load
 from zrep.config.keys import POLICY, ZREP
+from zrep.config.values import address
 from zrep.errors import ConfigError
 from zrep.model.names import DatasetName, SnapClass
 from zrep.model.source import Address, Method, OnPartial, Source, SourceKey, Ssh
@@ -78,6 +79,13 @@ def test_of_several_deployments_the_default_one_is_backed_up(tmp_path: Path) -> 
     config = load_text(tmp_path, text)
     assert config.deployment == "prod"
     assert config.hosts["manager-1"] == Address(host="10.0.0.11")
+
+
+@pytest.mark.parametrize(
+    "text", ["manager-1", "10.0.0.11:2222", "[fd00::1]", "[fd00::1]:2222", "[fe80::1%eth0]:23"]
+)
+def test_an_address_is_shown_as_the_configuration_writes_it(text: str) -> None:
+    assert str(address(text)) == text
 
 
 def test_the_first_directory_with_a_policy_wins(tmp_path: Path) -> None:

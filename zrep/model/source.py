@@ -95,7 +95,9 @@ class Address:
     port: int = 22
 
     def __str__(self) -> str:
-        return self.host if self.port == 22 else f"{self.host}:{self.port}"
+        """As the configuration writes it: an IPv6 address in brackets, port 22 left out."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == 22 else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
