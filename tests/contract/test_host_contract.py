@@ -17,6 +17,7 @@ from zrep.host.environment import FIXED_ENVIRONMENT
 from zrep.host.local import LocalHost
 from zrep.host.port import Host
 from zrep.host.process import run_pipeline
+from zrep.zfs.argv import MAX_COMMAND
 
 MEGABYTES_4 = 4 << 20
 
@@ -85,6 +86,21 @@ def test_stdin_is_empty_unless_text_is_given(host: Host, stdin: str | None) -> N
 def test_a_declared_status_is_returned(host: Host) -> None:
     done = host.run(("sh", "-c", "echo half; echo why >&2; exit 3"), ok=(0, 3))
     assert (done.returncode, done.stdout, done.stderr) == (3, "half\n", "why\n")
+
+
+def test_a_command_that_is_too_long_is_an_error_with_the_evidence(host: Host) -> None:
+    with pytest.raises(CommandFailed, match="Argument list too long") as caught:
+        host.run(("echo", "x" * (256 << 10)))
+    assert (caught.value.argv[0], caught.value.returncode, caught.value.where) == (
+        "echo",
+        126,
+        "far",
+    )
+
+
+def test_the_longest_command_of_zfs_passes(host: Host) -> None:
+    words = ("x" * 250,) * (MAX_COMMAND // 251)
+    assert len(host.run(("echo", *words)).stdout) > MAX_COMMAND - 512
 
 
 def test_any_other_status_is_an_error_with_the_evidence(host: Host) -> None:

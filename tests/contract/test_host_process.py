@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from tests.contract.host_support import wait_until
 from zrep.errors import CommandFailed, CommandTimeout
+from zrep.host import child
 from zrep.host.child import Child
 from zrep.host.mux import Stop, Stopped
 from zrep.host.process import StageResult, cause_of_failure, run, run_pipeline, stream
@@ -57,10 +59,10 @@ def test_kill_9_of_zrep_leaves_no_child(way: str, tmp_path: Path) -> None:
         f"argv = {sleeper(file)!r}; {WAYS_TO_START[way]}"
     )
     with subprocess.Popen((sys.executable, "-c", code)) as zrep:
-        child = pid_in(file)
-        assert is_alive(child)
+        pid = pid_in(file)
+        assert is_alive(pid)
         zrep.kill()
-    wait_until(lambda: not is_alive(child))
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_a_timeout_kills_grandchildren(tmp_path: Path) -> None:
@@ -82,9 +84,9 @@ def test_a_timeout_holds_when_only_a_grandchild_is_left(tmp_path: Path) -> None:
 def test_a_program_that_ignores_term_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     script = 'trap "" TERM; echo $$ > "$0.tmp"; mv "$0.tmp" "$0"; while :; do sleep 1000; done'
-    with Child(("sh", "-c", script, str(file))) as child:
+    with Child(("sh", "-c", script, str(file))) as started:
         pid = pid_in(file)
-        assert child.end(grace=0.05)
+        assert started.end(grace=0.05)
     assert not is_alive(pid)
 
 
@@ -96,6 +98,45 @@ def test_an_exception_in_the_callers_code_ends_the_program(tmp_path: Path) -> No
     with pytest.raises(LookupError, match="up"):
         stream(("sh", "-c", 'echo up; exec "$@"', "sh", *sleeper(file)), on_line=refuse)
     assert not file.exists() or not is_alive(pid_in(file))
+
+
+TOO_LONG = ("echo", "x" * (256 << 10))
+
+
+def test_what_the_kernel_does_not_start_is_a_failed_stage_and_ends_the_others(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "pid"
+    with pytest.raises(CommandFailed, match="Argument list too long") as caught:
+        run_pipeline((sleeper(file), TOO_LONG))
+    assert (caught.value.returncode, caught.value.where) == (126, "stage 2 of 2")
+    assert not file.exists() or not is_alive(pid_in(file))
+
+
+def test_without_setpriv_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_LEASH", (str(tmp_path / "setpriv"), "--"))
+    with pytest.raises(CommandFailed, match=r"cannot be started by .*/setpriv: No such") as caught:
+        run(("true",))
+    assert caught.value.returncode == 127
+
+
+def test_without_descriptors_nothing_is_left_running(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open("/dev/null", os.O_RDONLY)
+    os.close(free)
+    file = tmp_path / "pid"
+    for room in range(12):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + room, hard))
+        try:
+            with pytest.raises((CommandFailed, CommandTimeout)) as caught:
+                run(sleeper(file), timeout=0.2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert not file.exists() or not is_alive(pid_in(file))
+        if isinstance(caught.value, CommandTimeout):
+            return
+        assert "Too many open files" in str(caught.value)
+    pytest.fail("twelve descriptors are not enough")
 
 
 def test_another_thread_can_stop_a_run(tmp_path: Path) -> None:
@@ -309,6 +350,27 @@ SSH_DROPPED = ended(255, "client_loop: send disconnect: Broken pipe\n")
 )
 def test_victims_pass_the_blame_on(stages: tuple[StageResult, ...], cause: int | None) -> None:
     assert cause_of_failure(stages) == cause
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        pytest.param((sh("echo x; sleep 60"), ("cat",)), id="the first is silent"),
+        pytest.param((("yes",), ("sleep", "60")), id="the second does not read"),
+        pytest.param((sh("exec >&-; sleep 60"), ("cat",)), id="the first does not end"),
+        pytest.param((("echo", "x"), sh("cat; exec <&-; sleep 60")), id="the second does not end"),
+        pytest.param((("yes",), sh("exec <&-; sleep 60")), id="the second stopped reading"),
+    ],
+)
+def test_a_pipeline_without_progress_is_ended(stages: tuple[tuple[str, ...], ...]) -> None:
+    with pytest.raises(CommandTimeout, match=r"made no progress for 0\.3 s"):
+        run_pipeline(stages, timeout_idle=0.3)
+
+
+def test_what_moves_is_progress() -> None:
+    drip = sh("for i in 1 2 3; do sleep 0.15; echo $i; done")
+    result = run_pipeline((drip, ("wc", "-l")), timeout_idle=0.4)
+    assert result.stdout == "3\n"
 
 
 def test_chatter_on_stderr_blocks_no_stage() -> None:

@@ -153,6 +153,30 @@ def test_snapshots_of_two_datasets_do_not_fit_into_one_destroy() -> None:
         argv.destroy_snapshots_argv((S, B.at("s")))
 
 
+def test_long_lists_of_names_and_properties_are_set_by_commands_that_fit() -> None:
+    names = [DatasetName(f"p/{n}").at("s" * 200) for n in range(1000)]
+    properties = {f"io.zrep:src:h{n}": "v=" * 1000 for n in range(60)}
+    commands = list(argv.set_batches(names, properties))
+    assert all(sum(len(w) + 1 for w in c) <= argv.MAX_COMMAND for c in commands)
+    done = {
+        (name, pair)
+        for command in commands
+        for name in command[2:]
+        if "@" in name
+        for pair in command[2:]
+        if "=" in pair
+    }
+    wanted = {f"{key}={value}" for key, value in properties.items()}
+    assert done == {(str(name), pair) for name in names for pair in wanted}
+
+
+@pytest.mark.parametrize(("names", "properties"), [((), {"a": "b"}), ((S,), {})])
+def test_nothing_to_set_is_no_command(
+    names: tuple[SnapshotName, ...], properties: dict[str, str]
+) -> None:
+    assert list(argv.set_batches(names, properties)) == []
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 1000])
 def test_batches_keep_order_lose_nothing_and_stay_within_the_limit(count: int) -> None:
     names = [SnapshotName(A, f"s{n}") for n in range(count)]

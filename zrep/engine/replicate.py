@@ -25,6 +25,8 @@ from zrep.zfs.wording import error_from_text
 
 PARENT = {"canmount": "off", "readonly": "on", **LOCKED_DOWN, **STORAGE}
 
+# zfs may look for a long time before its first byte, and write for a long time after the last.
+SILENCE_SECONDS = 3600.0
 
 Mover = Callable[[Zfs, Zfs, Transfer, Callable[[int], None]], int]
 
@@ -33,7 +35,7 @@ def pipe(source: Zfs, destination: Zfs, transfer: Transfer, on_bytes: Callable[[
     """Send and receive as two local programs with a pipe between them; returns the bytes moved."""
     stages = (source.send_argv(transfer.spec), destination.receive_argv(transfer.destination))
     try:
-        return run_pipeline(stages, on_bytes=on_bytes).moved
+        return run_pipeline(stages, on_bytes=on_bytes, timeout_idle=SILENCE_SECONDS).moved
     except CommandFailed as error:
         where = f"{transfer.spec.snapshot} -> {transfer.destination}"
         ssh = (

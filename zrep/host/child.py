@@ -12,6 +12,7 @@ clears it, and a zrep that dies within the first millisecond can be missed.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pwd
@@ -62,6 +63,14 @@ def environment(extra: Mapping[str, str] = NOTHING) -> dict[str, str]:
     return {**FIXED_ENVIRONMENT, "HOME": home, **extra}
 
 
+class NotStarted(Exception):
+    """The kernel refused to start a program; `status` is what a shell would have ended with."""
+
+    def __init__(self, error: OSError) -> None:
+        self.status = 127 if error.errno == errno.ENOENT else 126
+        super().__init__(f"cannot be started by {_LEASH[0]}: {error.strerror}")
+
+
 class Child:
     """A started program. Leaving the `with` block ends it and its group if it still runs."""
 
@@ -73,20 +82,24 @@ class Child:
         env: Mapping[str, str] = NOTHING,
         pass_fds: Sequence[int] = (),
     ) -> None:
+        """Raises NotStarted. A program that is missing ends with status 127 instead."""
         self.argv = tuple(argv)
         _log.debug("%s", shlex.join(self.argv))
-        self._process = subprocess.Popen(
-            (*_LEASH, *self.argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd="/",
-            env=environment(env),
-            start_new_session=True,
-            pass_fds=tuple(pass_fds),
-        )
-        self._pidfd = os.pidfd_open(self._process.pid)
+        try:
+            self._process = subprocess.Popen(
+                (*_LEASH, *self.argv),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                cwd="/",
+                env=environment(env),
+                start_new_session=True,
+                pass_fds=tuple(pass_fds),
+            )
+        except OSError as error:
+            raise NotStarted(error) from error
+        self._pidfd = _pidfd(self._process)
 
     def __enter__(self) -> Self:
         return self
@@ -152,6 +165,15 @@ class Child:
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(Deadline(within).left_ms))
+
+
+def _pidfd(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return os.pidfd_open(process.pid)
+    except OSError as error:
+        with process:
+            process.kill()
+        raise NotStarted(error) from error
 
 
 def _opened(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from signal import SIGPIPE, SIGTERM
+from typing import IO
 
 from zrep.errors import CommandFailed, CommandTimeout
-from zrep.host.child import NOTHING, Child, Tail
+from zrep.host.child import NOTHING, Child, NotStarted, Tail
 from zrep.host.mux import Deadline, Mux, Pump, Stop
 from zrep.host.port import Completed
 
@@ -68,11 +69,12 @@ def run(
     """Run to the end. stdin is closed unless text is given; `env` adds to the fixed environment.
 
     Bytes of stdout that are not UTF-8 survive as surrogates. Raises CommandFailed for a status
-    not in `ok` (127 not found, 126 not executable) and CommandTimeout after `timeout` seconds.
+    not in `ok` (127 not found, 126 not executable or argv too long) and CommandTimeout after
+    `timeout` seconds.
     """
     out, tail, mux = bytearray(), Tail(), Mux()
     source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    with Child(argv, stdin=source, env=env) as child:
+    with _started(argv, where=where, stdin=source, env=env) as child:
         if stdin is not None:
             mux.write(child.stdin, stdin.encode("utf-8", "surrogateescape"))
         _watch(mux, child, out.extend, tail)
@@ -99,7 +101,7 @@ def stream(
     a byte on stdout or stderr, and Stopped when `stop` was requested.
     """
     lines, tail, mux = _Lines(on_line), Tail(), Mux(stop)
-    with Child(argv, stdin=subprocess.PIPE, pass_fds=lock_fds) as child:
+    with _started(argv, stdin=subprocess.PIPE, pass_fds=lock_fds) as child:
         _watch(mux, child, lines.feed, tail)
         while mux.busy:
             if not mux.turn(Deadline(timeout_idle)):
@@ -112,14 +114,16 @@ def run_pipeline(
     stages: Sequence[Sequence[str]],
     *,
     on_bytes: Callable[[int], None] | None = None,
+    timeout_idle: float | None = None,
     lock_fds: Sequence[int] = (),
     stop: Stop | None = None,
 ) -> PipelineResult:
     """Connect the stages by pipes and wait for all; `on_bytes` counts what leaves the first.
 
     Raises CommandFailed for the stage that is the cause: the first that failed for a reason of
-    its own rather than because the next one stopped reading. Any exception, Ctrl-C included,
-    ends all stages.
+    its own rather than because the next one stopped reading. Raises CommandTimeout after
+    `timeout_idle` seconds in which nothing moved, nothing was printed and no stage ended. Any
+    exception, Ctrl-C included, ends all stages.
     """
     mux, counter, out = Mux(stop), _Counter(on_bytes), Tail()
     tails = tuple(Tail() for _ in stages)
@@ -131,7 +135,7 @@ def run_pipeline(
         for child, tail in zip(children, tails, strict=True):
             mux.read(child.stderr, tail.feed)
             mux.exit_of(child)
-        _finish_pipeline(mux, pump, children[0])
+        _finish_pipeline(mux, pump, children, timeout_idle)
         results = tuple(
             StageResult(
                 argv=child.argv,
@@ -162,8 +166,11 @@ def _raise_cause(stages: Sequence[StageResult]) -> None:
     index = cause_of_failure(stages)
     if index is not None:
         stage = stages[index]
-        where = f"stage {index + 1} of {len(stages)}" if stages[1:] else HERE
-        raise CommandFailed(stage.argv, stage.returncode, stage.stderr, where=where)
+        raise CommandFailed(stage.argv, stage.returncode, stage.stderr, where=_stage(index, stages))
+
+
+def _stage(index: int, stages: Sequence[object]) -> str:
+    return f"stage {index + 1} of {len(stages)}" if stages[1:] else HERE
 
 
 def _start_chain(
@@ -174,10 +181,25 @@ def _start_chain(
     for index, argv in enumerate(stages):
         source = children[-1].stdout if index > 1 else subprocess.PIPE if index else None
         stdin = subprocess.DEVNULL if source is None else source
-        children.append(running.enter_context(Child(argv, stdin=stdin, pass_fds=lock_fds)))
+        child = _started(argv, where=_stage(index, stages), stdin=stdin, pass_fds=lock_fds)
+        children.append(running.enter_context(child))
         if index > 1:
             children[-2].stdout.close()  # else we would keep it alive and hide a SIGPIPE
     return children
+
+
+def _started(
+    argv: Sequence[str],
+    *,
+    where: str = HERE,
+    stdin: int | IO[bytes],
+    env: Mapping[str, str] = NOTHING,
+    pass_fds: Sequence[int] = (),
+) -> Child:
+    try:
+        return Child(argv, stdin=stdin, env=env, pass_fds=pass_fds)
+    except NotStarted as reason:
+        raise CommandFailed(tuple(argv), reason.status, str(reason), where=where) from reason
 
 
 def _end_all(children: Sequence[Child]) -> None:
@@ -187,13 +209,25 @@ def _end_all(children: Sequence[Child]) -> None:
             child.signal(SIGTERM)
 
 
-def _finish_pipeline(mux: Mux, pump: Pump | None, first: Child) -> None:
+def _finish_pipeline(
+    mux: Mux, pump: Pump | None, children: Sequence[Child], idle: float | None
+) -> None:
     """A first stage that writes nothing cannot notice a lost reader: end it after a while."""
     while mux.busy and not (pump and pump.broken):
-        mux.turn(Deadline(None))
+        _turn(mux, children, idle)
     if not mux.run(Deadline(_BROKEN_PIPE_SECONDS)):
-        first.end()
-        mux.run(Deadline(None))
+        children[0].end()
+    while mux.busy:
+        _turn(mux, children, idle)
+
+
+def _turn(mux: Mux, children: Sequence[Child], idle: float | None) -> None:
+    if not mux.turn(Deadline(idle)):
+        programs = " | ".join(child.argv[0] for child in children)
+        commands = " | ".join(shlex.join(child.argv) for child in children)
+        raise CommandTimeout(
+            f"{programs} made no progress for {idle:g} s and was ended", where=HERE, why=commands
+        )
 
 
 def _watch(mux: Mux, child: Child, sink: Callable[[bytes], None], tail: Tail) -> None:

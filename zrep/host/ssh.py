@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 from collections.abc import Sequence
 from threading import Lock
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from zrep.host.ssh_control import Connection
 
 _log = logging.getLogger(__name__)
+
+# sshd hands the whole command to the shell as one word, for which the kernel has a limit.
+LONGEST_COMMAND = 128 * 1024 - 1
 
 
 class SshHost:
@@ -46,6 +50,8 @@ class SshHost:
         words = tuple(argv)
         command = remote_command(self._endpoint, words)
         _log.debug("%s", shlex.join(self.bulk_argv(words)))
+        if len(os.fsencode(command)) > LONGEST_COMMAND:
+            raise CommandFailed(words, 126, "Argument list too long for ssh", where=self.name)
         outcome = self._connect().run(command, stdin=stdin or "", timeout=timeout)
         if outcome is None:
             what = f"{words[0]} did not end within {timeout:g} s; it may still run there"

@@ -36,11 +36,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 
 Argv = tuple[str, ...]
+N = TypeVar("N", bound=str | DatasetName | SnapshotName)
 
 # mountpoint is last: it alone may contain a tab.
 COLUMNS = (
@@ -179,10 +181,10 @@ def bookmark_name(dataset: DatasetName, mark: str) -> str:
 
 
 def in_batches(
-    names: Iterable[SnapshotName], *, limit: int = MAX_COMMAND, extra: int = 1
-) -> Iterator[tuple[SnapshotName, ...]]:
+    names: Iterable[N], *, limit: int = MAX_COMMAND, extra: int = 1
+) -> Iterator[tuple[N, ...]]:
     """Split so that the spelled-out names of one batch, `extra` bytes each, fit into `limit`."""
-    batch: list[SnapshotName] = []
+    batch: list[N] = []
     room = limit
     for name in names:
         size = len(str(name)) + extra
@@ -193,6 +195,16 @@ def in_batches(
         room -= size
     if batch:
         yield tuple(batch)
+
+
+def set_batches(
+    names: Sequence[DatasetName | SnapshotName], properties: Mapping[str, str]
+) -> Iterator[Argv]:
+    """As many commands as it takes: every one of the properties on every one of the names."""
+    half = (MAX_COMMAND - len("zfs set ")) // 2
+    for pairs in in_batches(_assignments(properties), limit=half):
+        for batch in in_batches(names, limit=half):
+            yield set_argv(batch, dict(pair.split("=", 1) for pair in pairs))
 
 
 def _base(spec: SendSpec) -> Argv:

@@ -39,7 +39,12 @@ class CliZfs:
         command = argv.snapshot_argv(names, properties)
         what = f"cannot snapshot {len(names)} datasets as @{names[0].snap}"
         if sum(len(word) + 1 for word in command) > argv.MAX_COMMAND:
-            raise ZfsError(what, where=self.host.name, why="too many for one atomic command")
+            raise ZfsError(
+                what,
+                where=self.host.name,
+                why="too many for one atomic command",
+                next_step="split the set, or run zrep on that machine with python3-pyzfs",
+            )
         self._run(command, what)
 
     def destroy_snapshots(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, str]:
@@ -139,8 +144,8 @@ class CliZfs:
     def set_properties(
         self, names: Sequence[DatasetName | SnapshotName], properties: Mapping[str, str]
     ) -> None:
-        if names and properties:
-            self._run(argv.set_argv(names, properties), f"cannot set properties of {names[0]}")
+        for command in argv.set_batches(names, properties):
+            self._run(command, f"cannot set properties of {names[0]}")
 
     def get(self, dataset: DatasetName, names: Sequence[str]) -> Mapping[str, str]:
         text = self._run(argv.get_argv((str(dataset),), names), f"cannot read {dataset}")
