@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vdev:
-    """One device, or group of devices, below a pool.
+    """One device, or group of devices, of a pool.
 
     `depth` is 1 for what stands directly below the pool; `state` is ZFS's word (ONLINE, DEGRADED,
     OFFLINE, UNAVAIL ...); the counters are errors since the last `zpool clear`.

@@ -22,12 +22,9 @@ TIMEOUT = 60.0
 
 _POOL = re.compile(r"[A-Za-z][A-Za-z0-9_.: \-]*")
 _HEADER = re.compile(r"\s+NAME\s+STATE\s+READ\s+WRITE\s+CKSUM")
-# zpool indents by a tab, and every level by two blanks. Headings (logs, cache, spares) and
-# spares in waiting have no counters.
-_VDEV = re.compile(
-    r"\t(?P<indent> *)(?P<name>\S+)\s+(?P<state>\S+)"
-    r"\s+(?P<read>\d+)\s+(?P<write>\d+)\s+(?P<cksum>\d+)(\s.*)?"
-)
+# A tab, two blanks for every level, name, state, three counters and sometimes a remark. Headings
+# (logs, cache, spares) and spares in waiting have none; for one in use there is a remark instead.
+_VDEV = re.compile(r"\t(?P<indent> *)(?P<name>\S+)\s+(?P<state>\S+)(?P<counters>(\s+\S+){3}).*")
 
 
 def list_argv(pools: Iterable[str]) -> tuple[str, ...]:
@@ -115,14 +112,19 @@ def _vdevs(text: str) -> Iterator[Vdev]:
             return
         found = _VDEV.fullmatch(line)
         if found is not None:
+            read, write, cksum = map(_counter, found["counters"].split())
             yield Vdev(
                 name=found["name"],
                 depth=len(found["indent"]) // 2,
                 state=found["state"],
-                read=int(found["read"]),
-                write=int(found["write"]),
-                cksum=int(found["cksum"]),
+                read=read,
+                write=write,
+                cksum=cksum,
             )
+
+
+def _counter(word: str) -> int:
+    return int(word) if word.isdecimal() else 0
 
 
 def _number(text: str) -> int | None:
