@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from zrep.errors import CommandFailed
+from zrep.host.port import Completed
+
 HOOKS = Path(__file__).parents[2] / "hooks"
 RUN = "20260102_030405"
 LATER = "20260102_040506"
@@ -68,6 +71,36 @@ class CapsuleWorld:
 
     def exists(self, path: str) -> bool:
         return self.run("test", "-e", path).returncode == 0
+
+
+class WorldHost:
+    """The Host port onto the capsules of a CapsuleWorld, as the gate would start them."""
+
+    def __init__(self, world: CapsuleWorld, name: str = "manager-1") -> None:
+        self.world = world
+        self.name = name
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        timeout: float = 60.0,  # noqa: ARG002 - the port's
+        ok: Sequence[int] = (0,),
+    ) -> Completed:
+        assert stdin is None
+        done = self.world.capsule(argv[0], " ".join(argv[1:]))
+        if done.returncode not in ok:
+            raise CommandFailed(tuple(argv), done.returncode, done.stderr, where=self.name)
+        return Completed(
+            argv=tuple(argv), returncode=done.returncode, stdout=done.stdout, stderr=done.stderr
+        )
+
+    def bulk_argv(self, argv: Sequence[str]) -> tuple[str, ...]:
+        return self.world.argv(argv)
+
+    def close(self) -> None:
+        """Nothing to drop."""
 
 
 def can_unshare() -> bool:

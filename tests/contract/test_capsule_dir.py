@@ -7,16 +7,22 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contract.capsule_world import LATER, RUN, CapsuleWorld, can_unshare, capsule_world
+from tests.contract.capsule_world import (
+    LATER,
+    RUN,
+    CapsuleWorld,
+    WorldHost,
+    can_unshare,
+    capsule_world,
+)
 from zrep.capsule.install import load_hooks
 from zrep.capsule.render import capsule_digest
-from zrep.errors import CommandFailed, SourceFailed
-from zrep.host.port import Completed
+from zrep.errors import SourceFailed
 from zrep.source.capsules import Capsules
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
@@ -31,37 +37,6 @@ def world(tmp_path: Path) -> Iterator[CapsuleWorld]:
         made.configure(LINE)
         (made.source / "a").write_text("one")
         yield made
-
-
-class WorldHost:
-    """The Host port onto the capsules of a CapsuleWorld, as the gate would start them."""
-
-    name = "manager-1"
-
-    def __init__(self, world: CapsuleWorld) -> None:
-        self.world = world
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str | None = None,
-        timeout: float = 60.0,  # noqa: ARG002 - the port's
-        ok: Sequence[int] = (0,),
-    ) -> Completed:
-        assert stdin is None
-        done = self.world.capsule(argv[0], " ".join(argv[1:]))
-        if done.returncode not in ok:
-            raise CommandFailed(tuple(argv), done.returncode, done.stderr, where=self.name)
-        return Completed(
-            argv=tuple(argv), returncode=done.returncode, stdout=done.stdout, stderr=done.stderr
-        )
-
-    def bulk_argv(self, argv: Sequence[str]) -> tuple[str, ...]:
-        return self.world.argv(argv)
-
-    def close(self) -> None:
-        """Nothing to drop."""
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_all_problems_of_all_files_are_reported_at_once_in_order(tmp_path: Path)
         "policies/production.toml:4: wekly: unknown key, did you mean weekly?",
         "2: target.dataset: must be a dataset name like tank/backup, not '-x'",
         f"6: deployment.prod.hosts.manager-1: {NO_ADDRESS}, not 'a b'",
-        "10: set.platform.quiesce.x: unknown key; valid are docker, max_pause",
+        "10: set.platform.quiesce.x: unknown key; valid are docker, hosts, max_pause",
     ]
 
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from zrep.errors import ConfigError
 from zrep.model.names import DatasetName
-from zrep.model.source import Config, Source, SourceKey
+from zrep.model.source import BackupSet, Config, Source, SourceKey
 
 LIBEXEC = "/usr/libexec/zrep"
 HOME = "/var/lib/zrep-operator"
@@ -28,11 +28,15 @@ AUTHORIZED_KEYS = f"{HOME}/.ssh/authorized_keys"
 PRIVILEGED = (
     "capsule-check",
     "capsule-probe",
+    "capsule-quiesce",
     "capsule-release",
     "capsule-rsync-read",
     "capsule-snapshot",
+    "capsule-thaw",
 )
-READ_ONLY_TEXTS = frozenset({"capsule-lib", "capsule-state", "method-dir", "method-lvm"})
+READ_ONLY_TEXTS = frozenset(
+    {"capsule-docker", "capsule-lib", "capsule-state", "method-dir", "method-lvm"}
+)
 CAPSULES = tuple(sorted((*PRIVILEGED, *READ_ONLY_TEXTS, "check-sentinel", "gate")))
 
 _PATH = re.compile(r"/|(/(?!\.\.?(/|$))[A-Za-z0-9_.+@:,=\-]+)+")
@@ -127,13 +131,23 @@ def _configuration(config: Config, roles: Roles) -> Iterator[InstallFile]:
 
 
 def render_source_conf(config: Config, host: str) -> str:
-    """`source SET NAME METHOD VOLUME PATH KEY=VALUE...`, one line per source and set."""
-    pairs = [(s.name, x) for s in config.sets.values() for x in s.sources if x.key.host == host]
+    """One line per set and source, and per set that is quiesced here.
+
+    `source SET NAME METHOD VOLUME PATH KEY=VALUE...`, `quiesce SET docker PAUSE TIMER` (seconds).
+    """
+    sets = config.sets.values()
+    pairs = [(s.name, x) for s in sets for x in s.sources if x.key.host == host]
+    pauses = [_quiesce_line(s) for s in sets if host in s.paused_hosts]
     problems = tuple(p for _, source in pairs for p in _problems(source))
-    if problems or not pairs:
+    if problems or not (pairs or pauses):
         raise ConfigError(problems or (f"no source is on host {host}",))
-    lines = sorted(_source_line(name, source) for name, source in pairs)
+    lines = sorted((*pauses, *(_source_line(name, source) for name, source in pairs)))
     return "# Written by zrep. Changes are lost when it is rendered again.\n" + "".join(lines)
+
+
+def _quiesce_line(backup_set: BackupSet) -> str:
+    quiesce = backup_set.quiesce
+    return f"quiesce {backup_set.name} docker {quiesce.max_pause} {quiesce.timer}\n"
 
 
 def _source_line(set_name: str, source: Source) -> str:

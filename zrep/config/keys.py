@@ -66,7 +66,7 @@ ZREP: Mapping[str, tuple[str, ...]] = {
     "ssh": ("user", "control_key", "read_key", "known_hosts"),
     "deployment.*": ("hosts", "default"),
     "set.*": ("schedule", "quiesce", "on_partial", "source"),
-    "set.*.quiesce": ("docker", "max_pause"),
+    "set.*.quiesce": ("docker", "max_pause", "hosts"),
     "set.*.source.*": (
         "host",
         "hosts",

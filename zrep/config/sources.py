@@ -9,6 +9,7 @@ from zrep.config.cron import cron
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, dotted, suggest
 from zrep.config.values import (
+    Parse,
     Wrong,
     absolute_path,
     boolean,
@@ -21,7 +22,7 @@ from zrep.config.values import (
     volume,
 )
 from zrep.model.names import MAX_DATASET_NAME, DatasetName, SnapClass
-from zrep.model.source import BackupSet, Method, OnPartial, Source, SourceKey
+from zrep.model.source import BackupSet, Method, OnPartial, Quiesce, Source, SourceKey
 
 _PLANNED = ("gluster", "zfs", "dump")
 _MAX_PAUSE = 300
@@ -63,19 +64,26 @@ def read_sets(root: Section, hosts: Iterable[str]) -> Sets:
                 doubtful.add(source_name)
         _check_shared(found, declared)
         declared += found
-        sets[name] = _set(name, section, tuple(d.source for d in found if d.source))
+        sources = tuple(d.source for d in found if d.source)
+        sets[name] = _set(name, section, sources, known)
     return Sets(sets=sets, declared=tuple(declared), doubtful=frozenset(doubtful))
 
 
-def _set(name: str, section: Section, sources: tuple[Source, ...]) -> BackupSet:
+def _set(name: str, section: Section, sources: tuple[Source, ...], known: list[str]) -> BackupSet:
     section.get("schedule", cron)
-    quiesce = section.table("quiesce", ZREP["set.*.quiesce"])
-    quiesce.get("docker", boolean)
-    quiesce.get("max_pause", duration(1, _MAX_PAUSE))
+    quiesce = _quiesce(section.table("quiesce", ZREP["set.*.quiesce"]), known)
     partial = section.get_or("on_partial", one_of(OnPartial), OnPartial.PUBLISH)
     if not section.values.get("source"):
         section.note(f"has no source: add [{dotted(section.path)}.source.NAME]")
-    return BackupSet(name=name, sources=sources, on_partial=partial)
+    return BackupSet(name=name, sources=sources, on_partial=partial, quiesce=quiesce)
+
+
+def _quiesce(section: Section, known: list[str]) -> Quiesce:
+    return Quiesce(
+        docker=section.get_or("docker", boolean, default=False),
+        max_pause=section.get_or("max_pause", duration(1, _MAX_PAUSE), Quiesce().max_pause),
+        hosts=section.get_or("hosts", list_of(_host_in(known)), ()),
+    )
 
 
 def _read_source(section: Section, name: str, known: list[str]) -> list[Declared]:
@@ -127,6 +135,15 @@ def _hosts_of(section: Section, known: list[str]) -> tuple[str, ...]:
         if not section.misspelt("host") and not section.misspelt("hosts"):
             section.note("must have either host or hosts")
         return ()
+    host = _host_in(known)
+    if "hosts" in section.values:
+        return section.get("hosts", list_of(host)) or ()
+    one = section.get("host", host)
+    return (one,) if one else ()
+
+
+def _host_in(known: list[str]) -> Parse[str]:
+    """A logical host that the deployment has."""
 
     def host(value: object) -> str:
         found = text(value)
@@ -134,10 +151,7 @@ def _hosts_of(section: Section, known: list[str]) -> tuple[str, ...]:
             raise Wrong(f"{shown(found)} is not in the deployment's hosts{suggest(found, known)}")
         return found
 
-    if "hosts" in section.values:
-        return section.get("hosts", list_of(host)) or ()
-    one = section.get("host", host)
-    return (one,) if one else ()
+    return host
 
 
 def _check_shared(found: Sequence[Declared], before: Sequence[Declared]) -> None:

@@ -75,6 +75,28 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+# Between the longest pause that a run waits for and the moment a host ends it by itself.
+TIMER_MARGIN = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiesce:
+    """How services hold still while a set is captured; seconds.
+
+    `max_pause` is the budget from the first pause to the last snapshot. `hosts` are paused too,
+    although the set has no source there: their services write to what others hold.
+    """
+
+    docker: bool = False
+    max_pause: int = 30
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def timer(self) -> int:
+        """When a host lets go of its containers by itself."""
+        return self.max_pause + TIMER_MARGIN
+
+
 class BackupSet:
     """The sources that are captured together under one backup id."""
 
@@ -82,10 +104,18 @@ class BackupSet:
     sources: tuple[Source, ...]
     on_partial: OnPartial = OnPartial.PUBLISH
 
+    quiesce: Quiesce = field(default_factory=Quiesce)
     @property
     def hosts(self) -> tuple[str, ...]:
         return tuple(sorted({s.key.host for s in self.sources}))
 
+
+    @property
+    def paused_hosts(self) -> tuple[str, ...]:
+        """Whose containers are paused for this set; none when nothing is."""
+        if not self.quiesce.docker:
+            return ()
+        return tuple(sorted({*self.hosts, *self.quiesce.hosts}))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:

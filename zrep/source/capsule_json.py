@@ -90,8 +90,21 @@ class Leftover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Containers that a run holds paused; `armed`: the host will let them go by itself."""
+
+    set_name: str
+    run: str
+    containers: int
+    armed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
-    """A source host as it is now. `clock` in epoch seconds, digests of capsules and source.conf."""
+    """A source host as it is now. `clock` in epoch seconds, digests of capsules and source.conf.
+
+    `quiesce` are the reasons why a set's containers could not be paused, by set.
+    """
 
     capsules: str
     config: str
@@ -99,6 +112,8 @@ class ProbeReport:
     clock: int
     sources: tuple[SourceState, ...]
     leftovers: tuple[Leftover, ...]
+    quiesce: Mapping[str, Problem] = field(default_factory=dict, hash=False)
+    holds: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +134,42 @@ class Checked:
     source: str
     problem: Problem | None
     fill: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiesced:
+    """A host's containers held still; `docker` false: it has none, so nothing was paused.
+
+    `exempt` were left running on purpose. Instants in milliseconds, on the host's monotonic clock
+    (`began`, `held`) and since the epoch by its own clock (`began_at`, `held_at`); `pause` and
+    `timer` in seconds, as installed there.
+    """
+
+    docker: bool
+    containers: int
+    exempt: int
+    pause: int
+    timer: int
+    began: int
+    held: int
+    began_at: int
+    held_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thawed:
+    """What a run's pause was on one host, once nothing of it is paused any more.
+
+    `expired`: not the run ended it, but the timer or somebody else. `escaped` containers ran again
+    before it ended, or were gone.
+    """
+
+    set_name: str
+    run: str
+    containers: int
+    escaped: int
+    milliseconds: int
+    expired: bool
 
 
 def parse_events(text: str) -> tuple[Fields, ...]:
@@ -173,6 +224,19 @@ def parse_probe(events: Sequence[Fields]) -> ProbeReport:
         clock=int(host.number("clock")),
         sources=tuple(_source_state(e) for e in of_kind(events, "source")),
         leftovers=tuple(_leftover(e) for e in of_kind(events, "leftover")),
+        quiesce={
+            e.text("set"): _problem(e) for e in of_kind(events, "quiesce") if not e.flag("ok")
+        },
+        holds=tuple(_hold(e) for e in of_kind(events, "held")),
+    )
+
+
+def _hold(event: Fields) -> Hold:
+    return Hold(
+        set_name=event.text("set"),
+        run=event.text("run"),
+        containers=int(event.number("containers")),
+        armed=event.flag("armed"),
     )
 
 
@@ -220,3 +284,32 @@ def parse_checked(events: Sequence[Fields]) -> tuple[Checked, ...]:
 def _fill(event: Fields) -> float | None:
     facts = event.inner("facts")
     return facts.number("fill") if facts.values.get("fill") is not None else None
+
+
+def parse_quiesced(events: Sequence[Fields]) -> Quiesced:
+    found = of_kind(events, "quiesced")
+    if len(found) != 1:
+        raise BadReply(f"{len(found)} quiesced lines instead of one")
+    (one,) = found
+    numbers = ("containers", "exempt", "pause", "timer", "began", "held", "began_at", "held_at")
+    return Quiesced(docker=one.flag("docker"), **{key: int(one.number(key)) for key in numbers})
+
+
+def parse_thawed(events: Sequence[Fields]) -> tuple[Thawed, ...]:
+    return tuple(
+        Thawed(
+            set_name=e.text("set"),
+            run=e.text("run"),
+            containers=int(e.number("containers")),
+            escaped=int(e.number("escaped")),
+            milliseconds=int(e.number("paused_ms")),
+            expired=e.flag("expired"),
+        )
+        for e in of_kind(events, "thawed")
+    )
+
+
+def parse_released(events: Sequence[Fields]) -> tuple[str, ...]:
+    """What was taken away: `SOURCE of run RUN` or a volume."""
+    kept = [f"{e.text('source')} of run {e.text('run')}" for e in of_kind(events, "released")]
+    return (*kept, *(e.text("volume") for e in of_kind(events, "removed")))

@@ -14,12 +14,17 @@ from zrep.source.capsule_json import (
     Prepared,
     ProbeReport,
     Problem,
+    Quiesced,
+    Thawed,
     is_finished,
     parse_checked,
     parse_events,
     parse_prepared,
     parse_probe,
     parse_problems,
+    parse_quiesced,
+    parse_released,
+    parse_thawed,
 )
 
 S = TypeVar("S")
@@ -27,7 +32,14 @@ T = TypeVar("T")
 
 DONE, FAILED, BAD_REQUEST, BUSY, GATE_REFUSED = 0, 1, 2, 75, 126
 # Longer than the capsules' own limits together: they give up before we do.
-SECONDS = {"probe": 120.0, "check": 120.0, "snapshot": 600.0, "release": 600.0}
+SECONDS = {
+    "probe": 120.0,
+    "check": 120.0,
+    "quiesce": 300.0,
+    "snapshot": 600.0,
+    "thaw": 180.0,
+    "release": 600.0,
+}
 
 
 class Capsules:
@@ -46,11 +58,29 @@ class Capsules:
         bad = [s.problem for s in report.sources if s.set_name == set_name and s.problem]
         if bad and not report.leftovers:
             raise self._failed("cannot be captured", bad)
+        if set_name in report.quiesce:
+            raise self._failed("cannot be paused", [report.quiesce[set_name]])
         return report
 
-    def snapshot(self, *, run: str, set_name: str) -> tuple[Prepared, ...]:
+    def quiesce(self, *, run: str, set_name: str, timeout: float | None = None) -> Quiesced:
+        """Arm the host's timer, then pause its containers; all that may be, or none."""
+        events = self._ask("quiesce", run=run, set_name=set_name, timeout=timeout)
+        return self._read(parse_quiesced, events)
+
+    def thaw(self, *, run: str | None = None, set_name: str | None = None) -> tuple[Thawed, ...]:
+        """Let go of what the run holds paused, of what any run holds without them.
+
+        Returns once none of it is paused any more, SourceFailed naming the containers otherwise.
+        A run that holds nothing is called off: its `quiesce` will be refused.
+        """
+        return self._read(parse_thawed, self._ask("thaw", run=run, set_name=set_name))
+
+    def snapshot(
+        self, *, run: str, set_name: str, timeout: float | None = None
+    ) -> tuple[Prepared, ...]:
         """Snapshot and mount all sources of the set on this host, or none."""
-        return self._read(parse_prepared, self._ask("snapshot", run=run, set_name=set_name))
+        events = self._ask("snapshot", run=run, set_name=set_name, timeout=timeout)
+        return self._read(parse_prepared, events)
 
     def check(self, *, run: str, set_name: str, source: str | None = None) -> tuple[Checked, ...]:
         """Whether what was prepared still is what was captured; SourceFailed when it is not.
@@ -66,15 +96,24 @@ class Capsules:
             raise SourceFailed("the host does not know this source", where=self._place(source))
         return tuple(mine)
 
-    def release(self, *, run: str | None = None, set_name: str | None = None) -> None:
-        """Take back what was prepared for the run and set; everything there is without them."""
-        self._ask("release", run=run, set_name=set_name)
+    def release(self, *, run: str | None = None, set_name: str | None = None) -> tuple[str, ...]:
+        """Take back what was prepared for the run and set; everything there is without them.
+
+        Returns what was taken back, in words.
+        """
+        return self._read(parse_released, self._ask("release", run=run, set_name=set_name))
 
     def _ask(
-        self, verb: str, *, run: str | None = None, set_name: str | None = None
+        self,
+        verb: str,
+        *,
+        run: str | None = None,
+        set_name: str | None = None,
+        timeout: float | None = None,
     ) -> tuple[Fields, ...]:
         words = (f"run={run}", f"set={set_name}") if run and set_name else ()
-        completed = self._say(verb, (verb, *words))
+        seconds = SECONDS[verb] if timeout is None else min(timeout, SECONDS[verb])
+        completed = self._say(verb, (verb, *words), seconds)
         events = self._read(parse_events, completed.stdout)
         problems = self._read(parse_problems, events)
         if completed.returncode == BUSY:
@@ -85,9 +124,9 @@ class Capsules:
             raise self._silent(verb, completed)
         return events
 
-    def _say(self, verb: str, argv: tuple[str, ...]) -> Completed:
+    def _say(self, verb: str, argv: tuple[str, ...], seconds: float) -> Completed:
         try:
-            return self.host.run(argv, timeout=SECONDS[verb], ok=(DONE, FAILED, BAD_REQUEST, BUSY))
+            return self.host.run(argv, timeout=seconds, ok=(DONE, FAILED, BAD_REQUEST, BUSY))
         except CommandFailed as error:
             if error.returncode == GATE_REFUSED:
                 raise self._refused(verb, error) from error
@@ -99,7 +138,7 @@ class Capsules:
             ) from error
         except CommandTimeout as error:
             raise SourceFailed(
-                f"capsule {verb} did not answer within {SECONDS[verb]:g} s",
+                f"capsule {verb} did not answer within {seconds:.3g} s",
                 where=self.host.name,
                 next_step="look for hanging processes on the host; then: zrep recover",
             ) from error
