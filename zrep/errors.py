@@ -76,6 +76,12 @@ class ConfigError(ZrepError):
         super().__init__("\n".join(problems), next_step=next_step)
 
 
+class HostOutdated(ConfigError):
+    """A host's capsules, source.conf or rsync are not those this configuration works with."""
+
+    id = "config.host-outdated"
+
+
 class PartialResult(ZrepError):
     """Some of the work was done and some was not."""
 
@@ -192,6 +198,12 @@ class SourceFailed(ZrepError):
 
     id = "source.failed"
     exit = Exit.SOURCE
+
+
+class StillPaused(SourceFailed):
+    """A host did not confirm that the containers a run had paused run again."""
+
+    id = "source.still-paused"
 
 
 class HookFailed(SourceFailed):

@@ -63,6 +63,7 @@ def target_requests() -> Iterator[Argv]:
         yield zfs.mount_argv(name)
         yield zfs.unmount_argv(name)
     yield from sends()
+    yield ("rsync", "--version")
 
 
 def sends() -> Iterator[Argv]:

@@ -231,6 +231,8 @@ cat /etc/shadow
 id
 scp -t /
 rsync
+rsync --version -V
+rsync --version --daemon
 rsync --server --sender . /
 rsync --server --daemon .
 rsync -a /etc/ {DS}/

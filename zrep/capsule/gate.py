@@ -63,6 +63,9 @@ class Gate:
             words = Words(argv)
             program = words.take("a program")
             if program == "rsync" and self.policy.role is Role.TARGET:
+                if words.skip("--version"):
+                    words.end()
+                    return Allowed(argv=tuple(argv))
                 return judge_pull(self.policy, self.facts, self.pull_argv, tuple(argv))
             if program != "zfs":
                 refuse(f"not a program of this gate: {program!r}")

@@ -22,6 +22,7 @@ from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_target
 from zrep.engine.progress import Progress
 from zrep.engine.pull import Pull, pull
 from zrep.engine.site import Site
+from zrep.engine.verify_sources import verify_sources
 from zrep.errors import DatasetExists, SourceFailed, ZrepError
 from zrep.model.backup import SourceRecord
 from zrep.model.inventory import Inventory
@@ -106,7 +107,8 @@ class Run:
 
     def execute(self) -> SyncReport:
         self.progress.step(f"backup {self.run_id} of set {self.plan.set.name}")
-        self.everywhere("probe", lambda c: c.probe(set_name=self.plan.set.name))
+        probed = self.everywhere("probe", lambda c: c.probe(set_name=self.plan.set.name))
+        verify_sources(self.site.config, probed, self.site.target_host)
         self.create_children()
         with self.source_snapshots():
             published = self.publish(self.transfer())
