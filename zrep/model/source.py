@@ -74,7 +74,6 @@ class Source:
     exclude: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 # Between the longest pause that a run waits for and the moment a host ends it by itself.
 TIMER_MARGIN = 15
 
@@ -97,18 +96,18 @@ class Quiesce:
         return self.max_pause + TIMER_MARGIN
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSet:
     """The sources that are captured together under one backup id."""
 
     name: str
     sources: tuple[Source, ...]
     on_partial: OnPartial = OnPartial.PUBLISH
-
     quiesce: Quiesce = field(default_factory=Quiesce)
+
     @property
     def hosts(self) -> tuple[str, ...]:
         return tuple(sorted({s.key.host for s in self.sources}))
-
 
     @property
     def paused_hosts(self) -> tuple[str, ...]:
@@ -116,6 +115,7 @@ class BackupSet:
         if not self.quiesce.docker:
             return ()
         return tuple(sorted({*self.hosts, *self.quiesce.hosts}))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
