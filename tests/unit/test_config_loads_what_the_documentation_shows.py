@@ -53,7 +53,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     config = load_text(tmp_path, MINIMAL)
     assert (config.sets, config.hosts, config.replicas, config.services) == ({}, {}, {}, {})
     assert config.ssh == Ssh()
-    assert (config.state_dir, config.run_dir) == ("/var/lib/zrep", "/run/zrep")
+    assert (config.keeping.state_dir, config.keeping.run_dir) == ("/var/lib/zrep", "/run/zrep")
     assert config.target.compression == "gzip-7"
 
 
@@ -69,7 +69,7 @@ def test_every_key_that_may_be_set_is_taken_over(tmp_path: Path) -> None:
     assert config.sets["platform"].on_partial is OnPartial.REFUSE
     assert config.target.address == Address(host="10.0.0.9", port=23)
     assert config.target.compression == "zstd-9"
-    assert (config.state_dir, config.run_dir) == ("/s", "/r")
+    assert (config.keeping.state_dir, config.keeping.run_dir) == ("/s", "/r")
     assert config.ssh == Ssh(user="op", control_key="/c", read_key="/k", known_hosts="/h")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import click
 
 from zrep.cli.common import emit_json, json_option, load_config
 from zrep.cli.policy_input import (
-    Resolved,
+    config_path,
     epoch,
     inventory_option,
+    live_pools,
     moment,
     read_pool,
     read_zone,
@@ -24,6 +27,7 @@ from zrep.cli.policy_input import (
 from zrep.errors import Exit, UnknownName
 from zrep.model.backup import Backup
 from zrep.model.pool_view import PoolView
+from zrep.planner.effective import Effective
 
 
 @click.command("explain")
@@ -45,55 +49,83 @@ def command(
 ) -> int:
     """Tell why a snapshot is there, and when it goes.
 
-    With --inventory it is a dataset with a section of its own or its parent's that is explained;
-    without, a backup on the target, by its id, its dataset or its full name.
+    A dataset that a section reaches is explained by its policy, on the real pools or on the one
+    in --inventory; everything else is a backup on the target, by its id, its dataset or its name.
 
     \b
     Examples:
       zrep explain 20240501_103000
-      zrep explain tank/home --config sanoid.conf --inventory pool.json
+      zrep explain tank/home --config /etc/sanoid/sanoid.conf
       zrep explain tank/home@autosnap_2024-05-01_10:30:00_daily --inventory pool.json
     """
-    if inventory is None:
-        return _explain_backups(ctx, name, as_json=as_json)
-    pool = read_pool(inventory)
-    read = resolve_file(ctx, file, pool)
-    refuse_errors(read.errors)
     at = int(time.time()) if now is None else epoch(now, read_zone(tz))
-    return _explain_dataset(read, pool, name, at=at, tz=tz, as_json=as_json)
+    if inventory is not None:
+        pool = read_pool(inventory)
+        read = resolve_file(ctx, file, pool)
+        refuse_errors(read.errors)
+        drawn = Subject(effective=read.effective, pool=pool)
+        return _explain_dataset(drawn, name, at=at, tz=tz, as_json=as_json)
+    live = _observed(ctx, file, name, tz)
+    if live is not None:
+        return _explain_dataset(live, name, at=at, tz=tz, as_json=as_json)
+    return _explain_backups(ctx, file, name, at=at, as_json=as_json)
 
 
-def _explain_dataset(
-    read: Resolved, pool: PoolView, name: str, *, at: int, tz: str | None, as_json: bool
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Settings in force, the pool they are in force for, and what holds its snapshots."""
+
+    effective: tuple[Effective, ...]
+    pool: PoolView
+    stuck_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+
+def _observed(ctx: click.Context, file: Path | None, name: str, tz: str | None) -> Subject | None:
+    """The real pools, when the configuration has a section that reaches the dataset."""
+    from zrep.config import tables_in
+
+    if "dataset" not in tables_in(config_path(ctx, file)):
+        return None
+    pools = live_pools(ctx, file, tz)
+    found = pools.observe()
+    dataset = name.partition("@")[0]
+    if not any(e.path == dataset for e in found.effective):
+        return None
+    stuck_by = pools.stuck_by(found.inventory, dataset)
+    return Subject(effective=found.effective, pool=found.view, stuck_by=stuck_by)
+
+
+def _explain_dataset(subject: Subject, name: str, *, at: int, tz: str | None, as_json: bool) -> int:
     from zrep.planner.section_policy import policy_of
     from zrep.planner.simulate_policy import plan_dataset
     from zrep.report.explain import explain, explain_json, render_explained
 
     dataset, _, snap = name.partition("@")
-    effective = next((e for e in read.effective if e.path == dataset), None)
+    effective = next((e for e in subject.effective if e.path == dataset), None)
     if effective is None:
-        raise UnknownName(f"no section of {read.file} reaches {dataset}", next_step="add one")
-    plan = plan_dataset(effective, policy_of(effective, tz), pool, at)
-    found = explain(plan, pool.snapshots.get(dataset, ()), snap)
+        raise UnknownName(f"no section reaches {dataset}", next_step="add one")
+    plan = plan_dataset(effective, policy_of(effective, tz), subject.pool, at)
+    taken = subject.pool.snapshots.get(dataset, ())
+    found = explain(plan, taken, snap, stuck_by=subject.stuck_by)
     if snap and not found:
         raise UnknownName(f"there is no snapshot {name}", next_step=f"zrep explain {dataset}")
     emit_json(explain_json(plan, found)) if as_json else click.echo(render_explained(plan, found))
     return Exit.DONE
 
 
-def _explain_backups(ctx: click.Context, name: str, *, as_json: bool) -> int:
+def _explain_backups(
+    ctx: click.Context, file: Path | None, name: str, *, at: int, as_json: bool
+) -> int:
     from zrep.engine.prune import observe_prune
     from zrep.engine.site import open_site
-    from zrep.planner.prune import PrunePlan
     from zrep.report.prune import plan_json, render_plan
 
-    with open_site(load_config(ctx)) as site:
-        plan = observe_prune(site)
+    with open_site(load_config(ctx, file)) as site:
+        plan = observe_prune(site, at)
     wanted = [j for j in plan.judgements if name in _names(j.backup)]
     if not wanted:
         raise UnknownName(f"no backup answers to {name}", next_step="zrep list shows all there are")
-    reduced = PrunePlan(judgements=tuple(wanted))
+    reduced = replace(plan, judgements=tuple(wanted))
     emit_json(plan_json(reduced)) if as_json else click.echo(render_plan(reduced))
     return Exit.DONE
 

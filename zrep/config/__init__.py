@@ -3,6 +3,6 @@
 `load` does the reading; everything else here is decided by its arguments alone.
 """
 
-from zrep.config.load import convert_file, load, load_sections
+from zrep.config.load import convert_file, load, load_sections, tables_in
 
-__all__ = ["convert_file", "load", "load_sections"]
+__all__ = ["convert_file", "load", "load_sections", "tables_in"]

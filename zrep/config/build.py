@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from zrep.config.datasets import read_sections
 from zrep.config.document import Document, Problem
+from zrep.config.housekeeping import read_housekeeping
 from zrep.config.idle import find_idle
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, open_document, suggest
@@ -45,8 +46,7 @@ def build_config(
     replicas = _read_replicas(root, policies, target)
     read_sections(root, policies)
     ssh = _read_ssh(root)
-    state_dir = root.get_or("state_dir", absolute_path, "/var/lib/zrep")
-    run_dir = root.get_or("run_dir", absolute_path, "/run/zrep")
+    keeping = read_housekeeping(root)
     if target is not None:
         check_lengths(read.declared, target.dataset)
     if target is None or problems:
@@ -59,8 +59,7 @@ def build_config(
         services=services,
         ssh=ssh,
         deployment=deployment,
-        state_dir=state_dir,
-        run_dir=run_dir,
+        keeping=keeping,
         digest=digest,
         warnings=tuple(map(str, find_idle(document))),
     )

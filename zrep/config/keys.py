@@ -53,6 +53,8 @@ ZREP: Mapping[str, tuple[str, ...]] = {
     "": (
         "state_dir",
         "run_dir",
+        "prune_grace",
+        "max_destroy",
         "target",
         "ssh",
         "deployment",

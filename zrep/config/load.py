@@ -50,6 +50,17 @@ def load(path: Path, *, policy_dirs: Sequence[Path] | None = None) -> Config:
     return config
 
 
+def tables_in(path: Path) -> frozenset[str]:
+    """The top-level tables of a file; a sanoid.conf has `dataset`, an unreadable file none."""
+    text = _text(path, [], lenient=True)
+    if text is None:
+        return frozenset()
+    if form_of(path.name, text) is Form.INI:
+        return frozenset({"dataset"})
+    document = parse_document(text.removeprefix("\ufeff"), str(path))
+    return frozenset() if isinstance(document, Problem) else frozenset(document.values)
+
+
 def load_sections(
     path: Path,
     *,

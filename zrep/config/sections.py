@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from zrep.config import datasets, keys
 from zrep.config.document import Document, Problem, parse_document
+from zrep.config.housekeeping import read_housekeeping
 from zrep.config.policy import read_policy
 from zrep.config.sanoid_check import check_sections
 from zrep.config.sanoid_ini import parse_ini
 from zrep.config.schema import nearest, open_document
+from zrep.model.housekeeping import Housekeeping
 from zrep.model.sanoid import TEMPLATE, Compat, Finding, RawSection, used_templates
 
 _TOML_HEADER = re.compile(r"\s*\[\s*(dataset|template|target)\b[^/]*?[.\]]")
@@ -37,6 +39,12 @@ class Sections:
     sections: tuple[RawSection, ...]
     problems: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
+    keeping: Housekeeping = field(default_factory=Housekeeping)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The datasets that sections name, in file order."""
+        return tuple(s.values.get("path") or s.name for s in self.sections if not s.is_template)
 
     def absent(self, datasets: Sequence[str]) -> list[Problem]:
         """A remark on each section whose dataset is none of these."""
@@ -108,17 +116,23 @@ def read_toml(
 ) -> Sections:
     """The sections of a TOML file; a policy file stands for one section for each of `roots`."""
     problems: list[Problem] = []
+    keeping = Housekeeping()
     if _is_policy(document):
         sections = _policy_alone(document, problems, roots)
     else:
         trusting = compat is Compat.BUG_FOR_BUG
         root = open_document(document, problems, keys.ZREP[""])
+        keeping = read_housekeeping(root)
         own = datasets.read_sections(root, policies, trusting=trusting)
         sections = (*_borrowed(own, policies, problems), *own)
         if not own and not problems:
             root.note('has no section: write [dataset."NAME"] for each dataset')
     return Sections(
-        file=document.file, form=Form.TOML, sections=sections, problems=tuple(sorted(problems))
+        file=document.file,
+        form=Form.TOML,
+        sections=sections,
+        problems=tuple(sorted(problems)),
+        keeping=keeping,
     )
 
 

@@ -62,11 +62,11 @@ class Site:
 
     @property
     def state_dir(self) -> Path:
-        return Path(self.config.state_dir)
+        return Path(self.config.keeping.state_dir)
 
     @property
     def run_dir(self) -> Path:
-        return Path(self.config.run_dir)
+        return Path(self.config.keeping.run_dir)
 
     def close(self) -> None:
         for host in self._hosts.values():

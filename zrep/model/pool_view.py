@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from zrep.model.inventory import Inventory
@@ -20,14 +21,19 @@ class Taken(NamedTuple):
 class PoolView:
     """Datasets in the order of `zfs list`, snapshots of each oldest first.
 
-    `held` are full names of snapshots that cannot be destroyed (held, cloned); `capacity` is how
-    full every pool is, in per cent.
+    `held` are full names of snapshots that cannot be destroyed (held, cloned). `capacities` says
+    how full pools are, in per cent, and `capacity` how full all others.
     """
 
     datasets: tuple[str, ...] = ()
     snapshots: Mapping[str, Sequence[Taken]] = field(default_factory=dict, hash=False)
     held: frozenset[str] = frozenset()
     capacity: int = 0
+    capacities: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def capacity_of(self, dataset: str) -> int:
+        """How full the dataset's pool is, in per cent."""
+        return self.capacities.get(dataset.partition("/")[0], self.capacity)
 
     def children(self, dataset: str) -> list[str]:
         """All datasets below, in order, without the dataset itself."""
@@ -54,7 +60,9 @@ def draw_pool(
     )
 
 
-def view_inventory(inventory: Inventory, *, capacity: int = 0) -> PoolView:
+def view_inventory(
+    inventory: Inventory, *, capacities: Mapping[str, int] = MappingProxyType({})
+) -> PoolView:
     """What ZFS has; a hold or a clone of a snapshot makes it held."""
     stuck = (s.name for s in inventory.snapshots() if s.userrefs or s.clones)
     return PoolView(
@@ -63,5 +71,5 @@ def view_inventory(inventory: Inventory, *, capacity: int = 0) -> PoolView:
             str(d.name): [Taken(s.name.snap, s.creation) for s in d.snapshots] for d in inventory
         },
         held=frozenset(map(str, stuck)),
-        capacity=capacity,
+        capacities=capacities,
     )

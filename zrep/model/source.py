@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zrep.model.housekeeping import Housekeeping
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
 
@@ -189,7 +190,6 @@ class Config:
     services: Mapping[str, Service] = field(hash=False)
     ssh: Ssh = field(default_factory=Ssh)
     deployment: str = ""
-    state_dir: str = "/var/lib/zrep"
-    run_dir: str = "/run/zrep"
+    keeping: Housekeeping = field(default_factory=Housekeeping)
     digest: str = ""
     warnings: tuple[str, ...] = ()

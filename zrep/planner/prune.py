@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from zrep.errors import InvariantBroken
 from zrep.model.backup import Backup, State
+from zrep.model.inventory import Snapshot
 from zrep.model.names import SnapshotName, parse_label
 from zrep.model.policy import Policy
+from zrep.planner.phases import Phases, plan_phases
 from zrep.planner.retention import Aged, Verdict, judge
 
 Holds = Mapping[SnapshotName, frozenset[str]]
@@ -57,6 +59,12 @@ class PrunePlan:
     """Every backup's judgement, newest first, and what follows from them."""
 
     judgements: tuple[Judgement, ...]
+    phases: Phases = field(default_factory=Phases)
+
+    @property
+    def owned(self) -> tuple[Snapshot, ...]:
+        """The snapshots of all backups."""
+        return tuple(c.snapshot for j in self.judgements for c in j.backup.children)
 
     @property
     def doomed(self) -> tuple[Backup, ...]:
@@ -67,15 +75,22 @@ class PrunePlan:
         return tuple(c.snapshot.name for b in self.doomed for c in b.children)
 
 
-def plan_prune(backups: Sequence[Backup], policy: Policy, *, holds: Holds, now: int) -> PrunePlan:
-    """`holds` gives the tags of the snapshots that have any; `now` in epoch seconds."""
+def plan_prune(
+    backups: Sequence[Backup], policy: Policy, *, holds: Holds, now: int, grace: int = 0
+) -> PrunePlan:
+    """`holds` gives the tags of the snapshots that have any; `now` in epoch seconds.
+
+    What is doomed is destroyed only after it was marked for `grace` seconds.
+    """
     by_set: dict[str, list[Backup]] = defaultdict(list)
     for backup in sorted(backups, key=lambda b: (b.creation, b.id)):
         by_set[backup.set_name].append(backup)
     judged = [j for group in by_set.values() for j in _judge_set(group, policy, holds, now)]
-    return PrunePlan(
-        judgements=tuple(sorted(judged, key=lambda j: j.backup.creation, reverse=True))
-    )
+    judged.sort(key=lambda j: j.backup.creation, reverse=True)
+    doomed = [[c.snapshot for c in j.backup.children] for j in judged if not j.keep]
+    owned = [c.snapshot for j in judged for c in j.backup.children]
+    phases = plan_phases(doomed, owned, now=now, grace=grace)
+    return PrunePlan(judgements=tuple(judged), phases=phases)
 
 
 def _judge_set(
@@ -121,6 +136,10 @@ def check_prune(plan: PrunePlan) -> None:
                 raise _broken(f"{child.snapshot.name} is not ours")
             if child.snapshot.userrefs or child.snapshot.clones:
                 raise _broken(f"{child.snapshot.name} is held or cloned")
+    judged = {c.snapshot.name for b in plan.doomed for c in b.children}
+    for snapshot in plan.phases.destroy:
+        if snapshot.name not in judged:
+            raise _broken(f"{snapshot.name} was not let go")
     complete = [j.backup for j in plan.judgements if j.backup.state is State.COMPLETE]
     for name in {b.set_name for b in complete}:
         newest = max((b for b in complete if b.set_name == name), key=_order)

@@ -80,6 +80,11 @@ class Verdict:
     reasons: tuple[Reason, ...]
     pinned: bool = False
 
+    @property
+    def unwanted(self) -> bool:
+        """All its classes let it go, and only a hold or a clone keeps it."""
+        return self.pinned and all(isinstance(reason, Release) for reason in self.reasons)
+
 
 class _Votes(NamedTuple):
     """One class: its snapshots' positions oldest first, and which of these may go and which stay.
@@ -126,6 +131,11 @@ class Verdicts(Sequence[Verdict]):
             reasons=reasons,
             pinned=position in self._pinned,
         )
+
+    @property
+    def pinned(self) -> frozenset[int]:
+        """Positions of the snapshots that cannot be destroyed."""
+        return self._pinned
 
     def name_of(self, position: int) -> str:
         return self._snapshots[position].name

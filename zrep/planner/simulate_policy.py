@@ -109,7 +109,7 @@ def plan_dataset(effective: Effective, policy: Policy, pool: PoolView, now: int)
         policy=policy,
         due=due(policy, newest, now),
         verdicts=judge(aged, policy, now, pinned=frozenset(pinned)),
-        waits=deferred(policy, pool.capacity),
+        waits=deferred(policy, pool.capacity_of(effective.path)),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import assert_never
 
 from zrep.model.pool_view import Taken
@@ -14,16 +15,29 @@ from zrep.planner.simulate_policy import DatasetPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """One snapshot; `verdict` None when it is not sanoid's by name."""
+    """One snapshot; `verdict` None when it is not sanoid's by name.
+
+    `stuck_by` names its holds and clones, where they are known.
+    """
 
     dataset: str
     taken: Taken
     verdict: Verdict | None
     waits: bool
+    stuck_by: tuple[str, ...] = ()
 
 
-def explain(plan: DatasetPlan, taken: Sequence[Taken], snap: str = "") -> list[Explained]:
-    """All snapshots of the dataset, or the one called `snap`, newest first."""
+def explain(
+    plan: DatasetPlan,
+    taken: Sequence[Taken],
+    snap: str = "",
+    *,
+    stuck_by: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> list[Explained]:
+    """All snapshots of the dataset, or the one called `snap`, newest first.
+
+    `stuck_by` names, by full snapshot name, what holds it.
+    """
     verdicts = {v.name: v for v in plan.verdicts}
     return [
         Explained(
@@ -31,6 +45,7 @@ def explain(plan: DatasetPlan, taken: Sequence[Taken], snap: str = "") -> list[E
             taken=one,
             verdict=verdicts.get(one.snap),
             waits=plan.waits,
+            stuck_by=stuck_by.get(f"{plan.effective.path}@{one.snap}", ()),
         )
         for one in reversed(taken)
         if snap in {"", one.snap}
@@ -60,10 +75,20 @@ def reasons(one: Explained) -> Iterator[str]:
         yield "not sanoid's by its name: never counted and never destroyed"
         return
     if one.verdict.pinned:
-        yield "held or cloned: it cannot be destroyed, and is one of those that stay"
+        yield _stuck(one)
     if one.waits and not one.verdict.keep:
         yield "the pool has room enough (prune_defer): it goes when the pool is fuller"
-    yield from map(_why, one.verdict.reasons)
+    yield from verdict_reasons(one.verdict)
+
+
+def verdict_reasons(verdict: Verdict) -> Iterator[str]:
+    """What each class says of one snapshot."""
+    return map(_why, verdict.reasons)
+
+
+def _stuck(one: Explained) -> str:
+    by = ", ".join(one.stuck_by) or "held or cloned"
+    return f"{by}: it cannot be destroyed, and is one of those that stay"
 
 
 def _why(reason: Reason) -> str:
@@ -109,6 +134,7 @@ def _one_json(one: Explained) -> dict[str, object]:
         "creation": one.taken.creation,
         "keep": stays(one),
         "held": bool(one.verdict and one.verdict.pinned),
+        "held_by": list(one.stuck_by),
         "classes": [_reason_json(reason) for reason in found],
         "reasons": list(reasons(one)),
     }

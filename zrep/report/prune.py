@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
-from zrep.model.backup import Backup
 from zrep.planner.prune import Judgement, PrunePlan
 from zrep.planner.retention import Keep, Reason, Release
 from zrep.report.backups import iso
 from zrep.report.table import render_table, size
 
 if TYPE_CHECKING:
+    from zrep.engine.destroy import Outcome
     from zrep.engine.prune import PruneReport
 
 
@@ -20,7 +21,7 @@ def render_plan(plan: PrunePlan) -> str:
         return "no backups"
     rows = [
         (
-            "keep" if j.keep else "destroy",
+            fate(plan, j),
             str(j.backup.id),
             ",".join(j.backup.label.classes),
             "; ".join(reasons(j)),
@@ -30,21 +31,26 @@ def render_plan(plan: PrunePlan) -> str:
     return render_table(("", "ID", "CLASSES", "WHY"), rows) + f"\n{summary(plan)}"
 
 
+def fate(plan: PrunePlan, judgement: Judgement) -> str:
+    """`keep`, `destroy`, and with a grace period before that `mark` and `wait`."""
+    if judgement.keep:
+        return "keep"
+    names = {c.snapshot.name for c in judgement.backup.children}
+    phases = {"mark": plan.phases.mark, "wait": plan.phases.wait}
+    found = (what for what, some in phases.items() if names & {s.name for s in some})
+    return next(found, "destroy")
+
+
 def summary(plan: PrunePlan) -> str:
-    kept = len(plan.judgements) - len(plan.doomed)
-    return (
-        f"{kept} to keep, {len(plan.doomed)} to destroy ({len(plan.snapshots)} snapshots, "
-        f"at least {size(reclaimable(plan))} free)"
-    )
+    fates = Counter(fate(plan, j) for j in plan.judgements)
+    words = [f"{fates[f]} to {f}" for f in ("keep", "mark", "wait", "destroy") if fates[f]]
+    count, free = len(plan.phases.destroy), size(reclaimable(plan))
+    return f"{', '.join(words)} ({count} snapshots, at least {free} free)"
 
 
 def reclaimable(plan: PrunePlan) -> int:
-    """Bytes that only the doomed snapshots hold, each by itself: a lower bound."""
-    return sum(_used(b) for b in plan.doomed)
-
-
-def _used(backup: Backup) -> int:
-    return sum(c.snapshot.used for c in backup.children)
+    """Bytes that only the snapshots to destroy hold, each by itself: a lower bound."""
+    return sum(s.used for s in plan.phases.destroy)
 
 
 def reasons(judgement: Judgement) -> list[str]:
@@ -81,6 +87,7 @@ def plan_json(plan: PrunePlan) -> dict[str, object]:
                 "set": j.backup.set_name or None,
                 "classes": [c.value for c in j.backup.label.classes],
                 "keep": j.keep,
+                "fate": fate(plan, j),
                 "reasons": reasons(j),
                 "snapshots": [str(c.snapshot.name) for c in j.backup.children],
             }
@@ -90,16 +97,30 @@ def plan_json(plan: PrunePlan) -> dict[str, object]:
 
 
 def render_prune(report: PruneReport) -> str:
-    lines = [f"destroyed {name}" for name in report.destroyed]
-    lines += [f"could not destroy {name}: {why}" for name, why in report.failed.items()]
-    kept = len(report.plan.judgements) - len(report.plan.doomed)
-    lines.append(f"{len(report.destroyed)} snapshots destroyed, {kept} backups kept")
+    lines = outcome_lines(report.outcome)
+    kept = sum(fate(report.plan, j) != "destroy" for j in report.plan.judgements)
+    lines.append(f"{len(report.outcome.destroyed)} snapshots destroyed, {kept} backups kept")
     return "\n".join(lines)
 
 
 def prune_json(report: PruneReport) -> dict[str, object]:
     return {
         **plan_json(report.plan),
-        "destroyed": [str(name) for name in report.destroyed],
-        "failed": {str(name): why for name, why in report.failed.items()},
+        **outcome_json(report.outcome),
+    }
+
+
+def outcome_lines(outcome: Outcome) -> list[str]:
+    """A line for each snapshot that something was done about."""
+    lines = [f"destroyed {name}" for name in outcome.destroyed]
+    lines += [f"could not destroy {name}: {why}" for name, why in outcome.failed.items()]
+    lines += [f"marked {name}" for name in outcome.marked]
+    return lines + [f"unmarked {name}" for name in outcome.spared]
+
+
+def outcome_json(outcome: Outcome) -> dict[str, object]:
+    return {
+        "destroyed": [str(name) for name in outcome.destroyed],
+        "failed": {str(name): why for name, why in outcome.failed.items()},
+        "marked": [str(name) for name in outcome.marked],
     }

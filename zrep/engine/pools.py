@@ -1,0 +1,137 @@
+"""Plain datasets on this machine: the pools that sections speak of, read with few processes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from zrep.errors import DatasetMissing
+from zrep.host.local import LocalHost
+from zrep.host.port import Host
+from zrep.model.housekeeping import Housekeeping
+from zrep.model.inventory import Dataset, Inventory
+from zrep.model.names import DatasetName
+from zrep.model.pool_view import PoolView, view_inventory
+from zrep.model.sanoid import number
+from zrep.planner.effective import Effective
+from zrep.planner.simulate_policy import DatasetPlan, plan_datasets
+from zrep.zfs.cli import CliZfs
+from zrep.zfs.lzc import LzcZfs
+from zrep.zfs.port import Zfs
+from zrep.zfs.zpool import pool_capacities
+
+Settings = Callable[[PoolView], Sequence[Effective]]
+
+
+def zfs_on(host: Host) -> Zfs:
+    """ZFS of this machine: through libzfs_core where that is installed."""
+    return LzcZfs(host) if find_spec("libzfs_core") is not None else CliZfs(host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What there is, and the settings that are in force for it."""
+
+    inventory: Inventory
+    view: PoolView
+    effective: tuple[Effective, ...]
+
+    def plans(self, now: int, timezone: str | None) -> list[DatasetPlan]:
+        return plan_datasets(self.effective, self.view, now, timezone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pools:
+    """`paths` are the datasets that sections name; `settings` resolves the sections on a pool."""
+
+    zfs: Zfs
+    host: Host
+    paths: tuple[str, ...]
+    settings: Settings
+    keeping: Housekeeping
+    timezone: str | None = None
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.keeping.state_dir)
+
+    @property
+    def run_dir(self) -> Path:
+        return Path(self.keeping.run_dir)
+
+    def inventory(self) -> Inventory:
+        """Everything at and below the sections' datasets; what does not exist is left out."""
+        found = [d for root in common_roots(self.paths) for d in _tree(self.zfs, root)]
+        return Inventory(tuple(sorted(found, key=lambda d: d.name)))
+
+    def observe(self) -> Observed:
+        inventory = self.inventory()
+        view = view_inventory(inventory)
+        effective = tuple(self.settings(view))
+        asked = {e.path.partition("/")[0] for e in effective if _defers(e)}
+        if asked:
+            capacities = pool_capacities(self.host, sorted(asked))
+            view = view_inventory(inventory, capacities=capacities)
+        return Observed(inventory=inventory, view=view, effective=effective)
+
+    def stuck_by(self, inventory: Inventory, dataset: str) -> Mapping[str, tuple[str, ...]]:
+        """What keeps each snapshot of the dataset from being destroyed: holds and clones."""
+        found = inventory.get(DatasetName(dataset))
+        snapshots = found.snapshots if found else ()
+        held = [s.name for s in snapshots if s.userrefs]
+        tags = self.zfs.holds(held) if held else {}
+        return {
+            str(s.name): (
+                *(f"hold {tag}" for tag in sorted(tags.get(s.name, ()))),
+                *(f"clone {clone}" for clone in s.clones),
+            )
+            for s in snapshots
+            if s.userrefs or s.clones
+        }
+
+
+def open_pools(
+    paths: Iterable[str], settings: Settings, keeping: Housekeeping, timezone: str | None = None
+) -> Pools:
+    host = LocalHost()
+    return Pools(
+        zfs=zfs_on(host),
+        host=host,
+        paths=tuple(paths),
+        settings=settings,
+        keeping=keeping,
+        timezone=timezone,
+    )
+
+
+def common_roots(paths: Iterable[str]) -> Iterator[DatasetName]:
+    """For each pool the one dataset that has all its paths at or below it.
+
+    tank/a/x, tank/a/y, data -> data, tank/a
+    """
+    by_pool: dict[str, list[list[str]]] = defaultdict(list)
+    for path in paths:
+        parts = path.split("/")
+        by_pool[parts[0]].append(parts)
+    for pool in sorted(by_pool):
+        yield DatasetName("/".join(_common(by_pool[pool])))
+
+
+def _common(all_parts: Sequence[Sequence[str]]) -> Sequence[str]:
+    shortest = min(all_parts, key=len)
+    differs = (i for i, p in enumerate(shortest) if any(parts[i] != p for parts in all_parts))
+    return shortest[: next(differs, len(shortest))]
+
+
+def _tree(zfs: Zfs, root: DatasetName) -> Iterable[Dataset]:
+    try:
+        return zfs.inventory(root)
+    except DatasetMissing:
+        return ()
+
+
+def _defers(effective: Effective) -> bool:
+    return number(effective.values.get("prune_defer", "")) > 0
