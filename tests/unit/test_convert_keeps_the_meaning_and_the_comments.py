@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tomlkit
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.policy_commands import write_config, zrep
@@ -144,6 +144,7 @@ FILES = st.lists(SECTIONS, min_size=1, max_size=5).map(
 
 
 @settings(max_examples=60, deadline=None)
+@example(text="[tank]\npath = \npath = tank/a\n")
 @given(text=FILES)
 def test_settings_from_ini_and_from_its_toml_are_equal(text: str) -> None:
     assert effective(as_toml(text)) == effective(read_ini(text, "sanoid.conf"))

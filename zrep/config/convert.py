@@ -127,11 +127,14 @@ class _Writer:
         inert = name.startswith(TEMPLATE) and line.key in INERT_IN_TEMPLATES
         if line.key in block.seen:
             yield _said(line, first, "was given before; the first counts")
-        elif inert or (not first and line.key in {"path", "use_template"}):
+        elif inert:
             yield _said(line, first, "has no effect")
         else:
             block.seen.add(line.key)
-            yield from self._assignment(line, first)
+            if not first and line.key in {"path", "use_template"}:
+                yield _said(line, first, "has no effect")
+            else:
+                yield from self._assignment(line, first)
         for other in others:
             yield _said(line, other, "only the first line of a here-document counts")
 
