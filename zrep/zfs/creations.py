@@ -8,9 +8,9 @@ A dataset that does not exist is left out; names are taken as ZFS spells them, s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from zrep.errors import CommandFailed
+from zrep.errors import CommandFailed, ZfsError
 from zrep.host.port import Host
 from zrep.model.pool_view import PoolView, draw_pool
 from zrep.zfs import wording
@@ -35,7 +35,7 @@ def parse_creations(text: str) -> PoolView:
 
 
 def read_creations(host: Host, datasets: Iterable[str], *, below: bool) -> PoolView:
-    """The datasets (of one pool, to be quick), their snapshots, and with `below` their children.
+    """The datasets, their snapshots, and with `below` their children; one process.
 
     ZfsError when `zfs` fails for another reason than that one of them does not exist.
     """
@@ -43,14 +43,22 @@ def read_creations(host: Host, datasets: Iterable[str], *, below: bool) -> PoolV
     if not possible:
         return PoolView()
     what = f"cannot list {possible[0].partition('/')[0]}"
+    text = _run(host, creations_argv(possible, below=below), what)
     try:
-        done = host.run(creations_argv(possible, below=below), timeout=TIMEOUT, ok=(0, 1))
+        return parse_creations(text)
+    except ValueError as error:
+        raise ZfsError(what, where=host.name, why=str(error)) from error
+
+
+def _run(host: Host, argv: Sequence[str], what: str) -> str:
+    try:
+        done = host.run(argv, timeout=TIMEOUT, ok=(0, 1))
     except CommandFailed as failure:
         raise wording.error_from_text(failure.stderr, what=what, where=host.name) from failure
     bad = wording.without(done.stderr, wording.NO_SUCH_DATASET)
     if done.returncode and (bad or wording.NO_SUCH_DATASET not in done.stderr):
         raise wording.error_from_text(bad, what=what, where=host.name)
-    return parse_creations(done.stdout)
+    return done.stdout
 
 
 def _rows(text: str) -> Iterator[tuple[str, int]]:

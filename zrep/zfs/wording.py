@@ -71,6 +71,7 @@ _NEXT = {
 }
 
 _HINTS = (
+    ("failed to execute zpool", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),
     ("failed to execute zfs", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),
     ("zfs: not found", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),
     ("command not found", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),

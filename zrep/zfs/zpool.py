@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from zrep.errors import CommandFailed
+from zrep.errors import CommandFailed, ZfsError
 from zrep.host.port import Host
 from zrep.model.pool_status import PoolFill, PoolStatus, Vdev
 from zrep.zfs import wording
@@ -68,8 +68,12 @@ def read_fills(host: Host, pools: Iterable[str]) -> Mapping[str, PoolFill]:
     possible = sorted({p for p in pools if _POOL.fullmatch(p)})
     if not possible:
         return {}
-    text = _run(host, list_argv(possible), "cannot read the pools", fine=NO_SUCH_POOL)
-    return {fill.name: fill for fill in parse_list(text)}
+    what = "cannot read the pools"
+    text = _run(host, list_argv(possible), what, fine=NO_SUCH_POOL)
+    try:
+        return {fill.name: fill for fill in parse_list(text)}
+    except ValueError as error:
+        raise ZfsError(what, where=host.name, why=str(error)) from error
 
 
 def read_status(host: Host, fill: PoolFill) -> PoolStatus:

@@ -1,0 +1,223 @@
+"""zrep check: the one command that answers monitoring, with the statuses that monitoring knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zrep.cli.common import emit_json, json_option
+from zrep.cli.policy_input import (
+    compat_option,
+    epoch,
+    inventory_option,
+    moment,
+    read_pool,
+    read_sections,
+    refuse_errors,
+    resolve_file,
+    resolve_sections,
+    sections_option,
+)
+from zrep.errors import ConfigError, ZrepError
+from zrep.model.check import Check, Level
+from zrep.model.pool_view import PoolView
+from zrep.model.sanoid import Compat
+from zrep.planner.effective import Effective
+
+if TYPE_CHECKING:
+    from zrep.config.sections import Sections
+
+STATUSES = "Exit: 0 fine, 1 warning, 2 critical, 3 unknown (wrong configuration, ZFS fails)."
+
+
+class Plugin(click.Group):
+    """A command line that cannot be meant is UNKNOWN, too: 2 would be critical."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            from zrep.report.check import render_unknown
+
+            error.show()
+            click.echo(render_unknown(error.format_message()))
+            return Level.UNKNOWN
+
+
+@click.group("check", cls=Plugin, epilog=STATUSES)
+def command() -> None:
+    """Tell monitoring how snapshots and pools are, as a Nagios or Icinga plugin does.
+
+    The line is sanoid's, so that what was made for `sanoid --monitor-...` goes on working; the
+    figures stand behind it as performance data. Each check looks at the datasets of the
+    configuration's sections and their pools, on this machine.
+
+    \b
+    Examples:
+      zrep check snapshots --config /etc/sanoid/sanoid.conf
+      zrep check health
+      zrep check capacity --json
+    """
+
+
+@command.command("snapshots", epilog=STATUSES)
+@sections_option
+@inventory_option
+@click.option("--now", callback=moment, help="When; default is the clock's time.")
+@compat_option
+@json_option
+@click.pass_context
+def snapshots(
+    ctx: click.Context,
+    file: Path | None,
+    inventory: Path | None,
+    now: int | datetime | None,
+    compat: str,
+    as_json: bool,
+) -> int:
+    """Is the newest snapshot of each class young enough?
+
+    \b
+    Examples:
+      zrep check snapshots --config /etc/sanoid/sanoid.conf
+      zrep check snapshots --inventory pool.json --now 2024-05-01T10:30 --json
+    """
+    from zrep.planner.check_policy import check_snapshots
+
+    how = Compat(compat)
+    at = int(time.time()) if now is None else epoch(now, UTC)
+
+    def check() -> Check:
+        if inventory is None:
+            pool, effective = _observed(ctx, file, how)
+        else:
+            pool, effective = _settings(ctx, file, inventory, how)
+        return check_snapshots(effective, pool, at, how)
+
+    return _answer(check, how, as_json=as_json)
+
+
+@command.command("health", epilog=STATUSES)
+@sections_option
+@compat_option
+@json_option
+@click.pass_context
+def health(ctx: click.Context, file: Path | None, compat: str, as_json: bool) -> int:
+    """Are the pools and their devices well?
+
+    \b
+    Example:
+      zrep check health --config /etc/sanoid/sanoid.conf
+    """
+    from zrep.engine.check import observe_health
+    from zrep.planner.check_pools import check_health, pools_of
+
+    how = Compat(compat)
+
+    def check() -> Check:
+        pools = pools_of(_settings(ctx, file, None, how)[1])
+        return check_health(pools, observe_health(pools))
+
+    return _answer(check, how, as_json=as_json)
+
+
+@command.command("capacity", epilog=STATUSES)
+@sections_option
+@inventory_option
+@compat_option
+@json_option
+@click.pass_context
+def capacity(
+    ctx: click.Context, file: Path | None, inventory: Path | None, compat: str, as_json: bool
+) -> int:
+    """Is there room left in the pools?
+
+    \b
+    Examples:
+      zrep check capacity --config /etc/sanoid/sanoid.conf
+      zrep check capacity --inventory pool.json
+    """
+    from zrep.engine.check import observe_capacities
+    from zrep.planner.check_pools import capacity_limits, check_capacity
+
+    how = Compat(compat)
+
+    def check() -> Check:
+        pool, effective = _settings(ctx, file, inventory, how)
+        limits = capacity_limits(effective, how)
+        if inventory is None:
+            return check_capacity(limits, observe_capacities(limits))
+        return check_capacity(limits, {name: pool.capacity_of(name) for name in limits})
+
+    return _answer(check, how, as_json=as_json)
+
+
+def _configured(ctx: click.Context, file: Path | None, how: Compat) -> Sections:
+    """The sections for datasets of this machine; ConfigError when they cannot stand."""
+    sections = read_sections(ctx, file, how, roots=())
+    refuse_errors(tuple(map(str, sections.problems)))
+    if all(section.is_template for section in sections.sections):
+        refuse_errors((f"{sections.file}: has no section for any dataset",))
+    return sections
+
+
+def _settings(
+    ctx: click.Context, file: Path | None, inventory: Path | None, how: Compat
+) -> tuple[PoolView, tuple[Effective, ...]]:
+    """The settings in force for the pool in the file; without a file for no datasets yet.
+
+    Remarks are left to `zrep config check`: some ways to call a plugin take any stderr for failure.
+    """
+    pool = read_pool(inventory)
+    if inventory is None:
+        read = resolve_sections(_configured(ctx, file, how), pool, how, remark=False)
+    else:
+        read = resolve_file(ctx, file, pool, how, remark=False)
+    refuse_errors(read.errors)
+    return pool, read.effective
+
+
+def _observed(
+    ctx: click.Context, file: Path | None, how: Compat
+) -> tuple[PoolView, tuple[Effective, ...]]:
+    """This machine's datasets that the sections speak of, and the settings in force for them."""
+    from zrep.engine.check import observe_sections
+
+    sections = _configured(ctx, file, how)
+    pool = observe_sections(sections.sections)
+    read = resolve_sections(sections, pool, how, remark=False)
+    refuse_errors(read.errors)
+    return pool, read.effective
+
+
+def _answer(check: Callable[[], Check], how: Compat, *, as_json: bool) -> int:
+    """The result on stdout; an error there as well, for monitoring reads nothing else."""
+    from zrep.report.check import check_json, render_check
+
+    try:
+        found = check()
+    except ZrepError as error:
+        return _unknown(error, how, as_json=as_json)
+    if as_json:
+        emit_json(check_json(found))
+    else:
+        click.echo(render_check(found, perfdata=how is Compat.DEFAULT))
+    return found.level
+
+
+def _unknown(error: ZrepError, how: Compat, *, as_json: bool) -> int:
+    """Bug-for-bug stdout stays empty, as when sanoid dies."""
+    from zrep.report.check import render_unknown, unknown_json
+
+    click.echo(f"zrep: [{error.id}] {error}", err=True)
+    if as_json:
+        problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+        emit_json(unknown_json(str(error), problems))
+    elif how is Compat.DEFAULT:
+        click.echo(render_unknown(str(error)))
+    return Level.UNKNOWN
