@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -172,29 +173,43 @@ def test_the_probe_knows_the_capsules_and_changes_nothing(
     assert capsules.probe().capsules != capsule_digest(load_hooks())
 
 
+def prepare(capsules: Capsules, verb: str) -> None:
+    capsules.release()
+    if verb != "snapshot":
+        capsules.snapshot(run=RUN, set_name="platform")
+
+
+def kill_capsule(world: CapsuleWorld, verb: str, *, after: int | None = None) -> int:
+    """Kill it once the shell has begun so many commands, or let it end; returns their number."""
+    with subprocess.Popen(
+        world.argv(("sh", "-x", f"/usr/libexec/zrep/capsule-{verb}")),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as victim:
+        assert victim.stdin is not None
+        assert victim.stderr is not None
+        victim.stdin.write(f"{REQUEST}\n")
+        victim.stdin.close()
+        begun = sum(1 for _ in islice(victim.stderr, after))
+        if after is not None:
+            os.killpg(victim.pid, signal.SIGKILL)
+    return begun
+
+
 @pytest.mark.parametrize("verb", ["snapshot", "release", "check"])
 @pytest.mark.parametrize("part", range(6))
 def test_a_capsule_killed_anywhere_leaves_nothing_the_next_cannot_settle(
     world: CapsuleWorld, capsules: Capsules, verb: str, part: int
 ) -> None:
-    """Killed with -9 (its children too) after an ever longer part of its usual duration."""
-    if verb != "snapshot":
-        capsules.snapshot(run=RUN, set_name="platform")
-    begun = time.monotonic()
-    world.capsule("probe")
-    usual = time.monotonic() - begun
-    with subprocess.Popen(
-        world.argv((f"/usr/libexec/zrep/capsule-{verb}",)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as victim:
-        assert victim.stdin is not None
-        victim.stdin.write(f"{REQUEST}\n")
-        victim.stdin.close()
-        time.sleep(usual * part / 5)
-        os.killpg(victim.pid, signal.SIGKILL)
+    """Killed with -9 (its children too) when it has come an ever greater part of its way."""
+    prepare(capsules, verb)
+    commands = kill_capsule(world, verb)
+    assert commands > 50
+    prepare(capsules, verb)
+    kill_capsule(world, verb, after=commands * part // 5)
     again = Capsules(WorldHost(world))
     again.snapshot(run=LATER, set_name="platform")
     again.check(run=LATER, set_name="platform")
