@@ -25,8 +25,8 @@ def test_a_fresh_pool_is_one_line_with_figures(good: tuple[str | Path, ...]) -> 
     said = zrep("check", "snapshots", *good, "--now", str(NOW))
     assert said.out == (
         "OK: all monitored datasets (tank/a) have fresh snapshots"
-        " | 'tank/a monthly'=60s;2764800;3456000;0 'tank/a daily'=60s;100800;115200;0"
-        " 'tank/a hourly'=60s;5400;21600;0\n"
+        " | 'tank/a_monthly'=60s;2764800;3456000;0 'tank/a_daily'=60s;100800;115200;0"
+        " 'tank/a_hourly'=60s;5400;21600;0\n"
     )
     assert (said.status, said.err) == (0, "")
 

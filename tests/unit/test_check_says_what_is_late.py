@@ -201,8 +201,8 @@ def test_the_figures_follow_the_line() -> None:
     ]
     assert render_check(check(config, ages)) == (
         "WARN: tank/a newest hourly snapshot is 1h 31m 0s old (should be < 1h 30m 0s)"
-        " | 'tank/a daily'=5s;100800;115200;0 'tank/a hourly'=5460s;5400;21600;0"
-        " 'tank/z hourly'=-3s;5400;;0"
+        " | 'tank/a_daily'=5s;100800;115200;0 'tank/a_hourly'=5460s;5400;21600;0"
+        " 'tank/z_hourly'=-3s;5400;;0"
     )
 
 

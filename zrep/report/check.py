@@ -47,7 +47,8 @@ def _figure(watched: Watched) -> str:
 
 
 def _label(watched: Watched) -> str:
-    return f"{watched.name} {watched.snap_class}" if watched.snap_class else watched.name
+    """Without a blank, which not all that draw graphs understand."""
+    return f"{watched.name}_{watched.snap_class}" if watched.snap_class else watched.name
 
 
 def _watched_json(watched: Watched) -> dict[str, object]:
