@@ -7,23 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config_files import GOOD, problems
+from tests.unit.wrong_tables import changes, first_words
 
-TABLE = Path(__file__).parents[1] / "data" / "wrong-config.txt"
+CHANGES = changes("wrong-config.txt")
 NO_VALUE = "there is no value here; text, durations and sizes need quotes"
 NO_ADDRESS = "must be a host name or address, with :port if need be"
-
-
-def changes() -> list[tuple[str, str, list[str]]]:
-    """The table's cases: what is replaced, by what, and the problems that must be reported."""
-    cases = []
-    for block in TABLE.read_text().split("\n\n"):
-        old, new, *expected = [line[2:] for line in block.strip("\n").split("\n")]
-        cases.append((_unescaped(old), _unescaped(new), expected))
-    return cases
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("\\n", "\n").replace("\\\n", "\\n")
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("etc")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"), changes(), ids=[e[0][:60] for _, _, e in changes()]
-)
+@pytest.mark.parametrize(("old", "new", "expected"), CHANGES, ids=map(first_words, CHANGES))
 def test_each_mistake_is_reported_once_with_line_and_reason(
     folder: Path, old: str, new: str, expected: list[str]
 ) -> None:

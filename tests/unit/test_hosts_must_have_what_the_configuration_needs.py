@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.config_files import GOOD, load_text
+from tests.unit.scripted_host import Says, ScriptedHost
 from zrep.capsule.install import load_hooks
 from zrep.capsule.render import capsule_digest
-from zrep.engine.verify_sources import outdated, source_conf_digest, verify_sources
-from zrep.errors import CommandFailed, Exit, HostOutdated
-from zrep.host.port import Completed
+from zrep.engine.verify_sources import UPDATE, outdated, source_conf_digest, verify_sources
+from zrep.errors import Exit, HostOutdated
 from zrep.model.source import Config
 from zrep.source.capsule_json import ProbeReport
 from zrep.source.rsync_version import RECEIVER, SENDER, parse_version, version_problem
@@ -22,34 +21,12 @@ HOOKS = load_hooks()
 HOSTS = ("cassandra-1", "manager-1", "solr-1")
 
 
-@dataclass(frozen=True)
-class TargetWith:
-    """The Host port of a target with this rsync; without one, or behind a gate that refuses."""
+def target(said: str = "", *, status: int = 0) -> ScriptedHost:
+    says = Says(stdout=said, returncode=status, stderr="zrep gate: refused" if status else "")
+    return ScriptedHost(name="target", script={"rsync --version": says})
 
-    rsync: str = ""
-    gate_refuses: bool = False
-    name: str = "target"
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: str | None = None,  # noqa: ARG002 - the port's
-        timeout: float = 60.0,  # noqa: ARG002 - the port's
-        ok: Sequence[int] = (0,),
-    ) -> Completed:
-        assert tuple(argv) == ("rsync", "--version")
-        status = 126 if self.gate_refuses else 0 if self.rsync else 127
-        if status not in ok:
-            raise CommandFailed(tuple(argv), status, "zrep gate: refused", where=self.name)
-        said = f"rsync  version {self.rsync}  protocol version 31\n" if self.rsync else ""
-        return Completed(argv=tuple(argv), returncode=status, stdout=said, stderr="")
-
-    def bulk_argv(self, argv: Sequence[str]) -> tuple[str, ...]:
-        return tuple(argv)
-
-    def close(self) -> None:
-        """Nothing to drop."""
+GOOD_TARGET = target("rsync  version 3.4.1  protocol version 32\n")
 
 
 @pytest.fixture
@@ -71,7 +48,7 @@ def current(config: Config, host: str) -> ProbeReport:
 def test_hosts_as_rendered_are_in_order(config: Config) -> None:
     reports = {host: current(config, host) for host in HOSTS}
     assert list(outdated(config, reports, HOOKS)) == []
-    verify_sources(config, reports, TargetWith("3.4.1"))
+    verify_sources(config, reports, GOOD_TARGET)
 
 
 def test_every_difference_on_every_host_is_named_with_what_mends_it(config: Config) -> None:
@@ -79,7 +56,7 @@ def test_every_difference_on_every_host_is_named_with_what_mends_it(config: Conf
     reports["manager-1"] = replace(reports["manager-1"], capsules="0" * 64, rsync="3.1.3")
     reports["solr-1"] = replace(reports["solr-1"], config=source_conf_digest(config, "manager-1"))
     with pytest.raises(HostOutdated) as caught:
-        verify_sources(config, reports, TargetWith("3.4.1"))
+        verify_sources(config, reports, GOOD_TARGET)
     assert caught.value.exit is Exit.CONFIG
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [
         "manager-1",
@@ -93,18 +70,18 @@ def test_every_difference_on_every_host_is_named_with_what_mends_it(config: Conf
 
 
 @pytest.mark.parametrize(
-    ("target", "why", "step"),
+    ("host", "why", "step"),
     [
-        (TargetWith("3.2.7"), "target: rsync 3.2.7 is too old", "install a newer rsync there"),
-        (TargetWith(), "target: rsync is missing", "install a newer rsync there"),
-        (TargetWith(gate_refuses=True), "zrep gate: refused", "zrep capsule render --target,"),
+        (target("rsync  version 3.2.7  protocol version 31\n"), "rsync 3.2.7 is too old", UPDATE),
+        (target(status=127), "rsync is missing", UPDATE),
+        (target(status=126), "zrep gate: refused", "zrep capsule render --target,"),
     ],
 )
 def test_the_target_needs_an_rsync_too(
-    config: Config, target: TargetWith, why: str, step: str
+    config: Config, host: ScriptedHost, why: str, step: str
 ) -> None:
-    with pytest.raises(HostOutdated, match=why) as caught:
-        verify_sources(config, {}, target)
+    with pytest.raises(HostOutdated, match=f"target: .*{why}") as caught:
+        verify_sources(config, {}, host)
     assert caught.value.next_step.startswith(step)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.policy_commands import Said, write_config, write_pool, zrep
+from tests.unit.wrong_tables import changes, first_words
 
-TABLE = Path(__file__).parents[1] / "data" / "wrong-sanoid.txt"
+CHANGES = changes("wrong-sanoid.txt")
 
 GOOD = """\
 # pools
@@ -47,21 +48,6 @@ DATASETS = ["backup", "backup/a", "tank", "tank/home", "tank/home/a", "tank/scra
 OLD = [(f"{d}@autosnap_{i}_daily", 86_400 * i) for d in DATASETS for i in range(99)]
 
 
-def changes() -> list[tuple[str, str, list[str]]]:
-    """The table's cases: what is replaced, by what, and the problems that must be reported."""
-    cases = []
-    for block in TABLE.read_text().split("\n\n"):
-        old, new, *expected = [line[2:] for line in block.strip("\n").split("\n")]
-        cases.append((_unescaped(old), _unescaped(new), expected))
-    return cases
-
-
-def _unescaped(text: str) -> str:
-    for written, meant in (("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("\\ufeff", "\ufeff")):
-        text = text.replace(written, meant)
-    return text
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("sanoid")
@@ -82,9 +68,7 @@ def test_the_file_without_mistakes_takes_and_destroys(folder: Path) -> None:
     assert said.json["prune"]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"), changes(), ids=[e[0][:60] for _, _, e in changes()]
-)
+@pytest.mark.parametrize(("old", "new", "expected"), CHANGES, ids=map(first_words, CHANGES))
 def test_each_mistake_is_reported_with_line_and_remedy(
     folder: Path, old: str, new: str, expected: list[str]
 ) -> None:
@@ -95,7 +79,7 @@ def test_each_mistake_is_reported_with_line_and_remedy(
 
 
 def test_there_are_sixty_mistakes() -> None:
-    assert len(changes()) >= 60
+    assert len(CHANGES) >= 60
 
 
 @pytest.mark.parametrize(
