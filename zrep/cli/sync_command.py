@@ -18,9 +18,10 @@ from zrep.errors import Exit
 def command(ctx: click.Context, set_name: str | None, dry_run: bool, as_json: bool) -> int:
     """Pull every source of SET and publish one backup.
 
-    All source snapshots are taken first, then each is pulled into its own dataset and verified;
-    one atomic ZFS snapshot of the verified ones is the backup. Exit code 4: some sources failed
-    and the backup was published as partial.
+    All source snapshots are taken first, while containers are paused if the set says so, then each
+    is pulled into its own dataset and verified; one atomic ZFS snapshot of the verified ones is the
+    backup. Exit code 4: some sources failed and the backup was published as partial; 10 although
+    there is a backup: a host did not confirm that its containers run again.
 
     \b
     Examples:
@@ -40,5 +41,7 @@ def command(ctx: click.Context, set_name: str | None, dry_run: bool, as_json: bo
             return Exit.DONE
         report = sync(site, set_name, Lines.on_stderr())
     emit_json(report_json(report)) if as_json else click.echo(render_report(report))
+    if report.still_paused is not None:
+        raise report.still_paused
     complete = report.published.manifest.state is State.COMPLETE
     return Exit.DONE if complete else Exit.PARTIAL

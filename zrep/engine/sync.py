@@ -1,4 +1,5 @@
-"""One backup: probe, snapshot every source, pull each into its child dataset, verify, publish.
+"""One backup: probe, pause, snapshot every source, thaw, pull each into its child dataset, verify,
+publish.
 
 Nothing is published before barrier 2 (every host acknowledged its snapshots); a source that
 fails later leaves its child out. The one step that makes a backup exist is a single atomic ZFS
@@ -8,12 +9,9 @@ snapshot; dying anywhere before it leaves none.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from zrep import __version__
 from zrep.engine.journal import Journal
@@ -22,18 +20,17 @@ from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_target
 from zrep.engine.progress import Progress
 from zrep.engine.pull import Pull, pull
 from zrep.engine.site import Site
+from zrep.engine.source_hosts import SourceHosts
 from zrep.engine.verify_sources import verify_sources
-from zrep.errors import DatasetExists, SourceFailed, ZrepError
-from zrep.model.backup import SourceRecord
+from zrep.errors import DatasetExists, SourceFailed, StillPaused, ZrepError
+from zrep.model.backup import Pause, SourceRecord
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
 from zrep.model.source import BackupSet, Source
 from zrep.planner.backups import find_backups
-from zrep.planner.publish import Publish, check_order, classes_due, plan_publish
-from zrep.source.capsules import Capsules
+from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish
+from zrep.source.barrier import Outcome
 from zrep.zfs.port import Zfs
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +44,15 @@ class SyncPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncReport:
-    """What a run published, and what went wrong without stopping it."""
+    """What a run published, and what went wrong without stopping it.
+
+    `still_paused` is worse than any of it: the run must not be taken for a success.
+    """
 
     published: Publish
     seconds: float
     warnings: tuple[str, ...]
+    still_paused: StillPaused | None = None
 
 
 def plan_sync(site: Site, backup_set: BackupSet, *, now: datetime) -> SyncPlan:
@@ -99,7 +100,7 @@ class Run:
         self.lock = lock
         self.started = time.monotonic()
         self.warnings: list[str] = []
-        self.capsules = {h: Capsules(site.source_host(h)) for h in plan.set.hosts}
+        self.hosts = SourceHosts(site, plan.set, self.run_id, journal, progress)
 
     @property
     def run_id(self) -> str:
@@ -107,62 +108,32 @@ class Run:
 
     def execute(self) -> SyncReport:
         self.progress.step(f"backup {self.run_id} of set {self.plan.set.name}")
-        probed = self.everywhere("probe", lambda c: c.probe(set_name=self.plan.set.name))
-        verify_sources(self.site.config, probed, self.site.target_host)
+        verify_sources(self.site.config, self.hosts.probe(), self.site.target_host)
         self.create_children()
-        with self.source_snapshots():
-            published = self.publish(self.transfer())
+        with self.hosts.captured(self) as outcome:
+            self.tell(outcome)
+            published = self.publish(self.transfer(), outcome.pauses)
         return SyncReport(
             published=published,
             seconds=time.monotonic() - self.started,
             warnings=tuple(self.warnings),
+            still_paused=outcome.still_paused(),
         )
 
-    def everywhere(self, step: str, action: Callable[[Capsules], T]) -> Mapping[str, T]:
-        """Run `action` on all hosts at once; every host is waited for, then failures are raised."""
-        with (
-            self.journal.step(step, hosts=list(self.capsules)),
-            ThreadPoolExecutor(max_workers=len(self.capsules)) as pool,
-        ):
-            self.progress.step(f"{step}: {', '.join(self.capsules)}")
-            futures = {h: pool.submit(action, c) for h, c in self.capsules.items()}
-            errors = {h: e for h, f in futures.items() if (e := f.exception()) is not None}
-            if errors:
-                raise _combined(errors)
-            return {h: f.result() for h, f in futures.items()}
+    def tell(self, outcome: Outcome) -> None:
+        """At once, for the transfer may take hours."""
+        for pause in outcome.pauses:
+            if not pause.held:
+                self.warn(f"{pause.host}: its containers did not stand still all the time")
+        paused = outcome.still_paused()
+        if paused is not None:
+            self.warn(str(paused))
 
     def create_children(self) -> None:
         for dataset in self.plan.create:
             is_container = dataset.parent == self.site.root
             with self.journal.step("create", dataset=dataset):
                 _create(self.site, dataset, container=is_container)
-
-    @contextmanager
-    def source_snapshots(self) -> Iterator[None]:
-        """Barrier 2 on entry; on the way out, however it ends, every host is told to release."""
-        try:
-            self.everywhere(
-                "snapshot", lambda c: c.snapshot(run=self.run_id, set_name=self.plan.set.name)
-            )
-            yield
-        finally:
-            self.release()
-
-    def release(self) -> None:
-        """A host that cannot release keeps a tagged leftover, which the next run removes."""
-        with (
-            self.journal.step("release", hosts=list(self.capsules)),
-            ThreadPoolExecutor(max_workers=len(self.capsules)) as pool,
-        ):
-            futures = {h: pool.submit(self._release_one, c) for h, c in self.capsules.items()}
-        for host, future in futures.items():
-            try:
-                future.result()
-            except ZrepError as error:
-                self.warn(f"{host}: could not release its snapshots: {error}")
-
-    def _release_one(self, capsules: Capsules) -> None:
-        capsules.release(run=self.run_id, set_name=self.plan.set.name)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -190,9 +161,7 @@ class Run:
                     lock=self.lock,
                 )
             with self.journal.step("check", source=source.key):
-                self.capsules[source.key.host].check(
-                    run=self.run_id, set_name=self.plan.set.name, source=source.key.name
-                )
+                self.hosts.check(source.key)
         except ZrepError as error:
             self.warn(f"{source.key}: {error}")
             return SourceRecord(
@@ -212,14 +181,18 @@ class Run:
             method=source.method.value,
         )
 
-    def publish(self, records: Sequence[SourceRecord]) -> Publish:
+    def publish(self, records: Sequence[SourceRecord], pauses: tuple[Pause, ...]) -> Publish:
         plan = plan_publish(
             self.plan.set,
             self.site.root,
             records,
             label=self.plan.label,
-            about={"version": __version__, "config": self.site.config.digest},
-            seconds=time.monotonic() - self.started,
+            facts=Facts(
+                version=__version__,
+                config=self.site.config.digest,
+                seconds=time.monotonic() - self.started,
+                pauses=pauses,
+            ),
         )
         with self.journal.step("publish", label=plan.label, snapshots=list(plan.snapshots)):
             self.site.target.snapshot(plan.snapshots, plan.properties)
@@ -254,18 +227,3 @@ def _mountpoint(zfs: Zfs, tree: Inventory, root: DatasetName, source: Source) ->
             next_step=f"zfs get mountpoint,canmount,mounted {name}",
         )
     return dataset.mountpoint
-
-
-def _combined(errors: Mapping[str, BaseException]) -> BaseException:
-    """One host's failure as it is; several as one error of the first one's kind."""
-    found = list(errors.items())
-    if len(found) == 1 or not all(isinstance(e, ZrepError) for _, e in found):
-        return found[0][1]
-    first = found[0][1]
-    assert isinstance(first, ZrepError)  # noqa: S101 - tells the type checker
-    kind = type(first) if type(first).__init__ is ZrepError.__init__ else SourceFailed
-    return kind(
-        f"{len(found)} hosts failed",
-        where=", ".join(errors),
-        why="; ".join(f"{host}: {error}" for host, error in found),
-    )

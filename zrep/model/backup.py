@@ -18,6 +18,7 @@ from zrep.model.source import Consistency, SourceKey
 PREFIX = "io.zrep:"
 SET = PREFIX + "set"
 _SOURCE = PREFIX + "src:"
+_PAUSE = PREFIX + "pause:"
 MAX_WHY = 500
 
 
@@ -50,6 +51,19 @@ class SourceRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """How long one host's containers stood still, by its own clock; None: it never said.
+
+    `held`: none of them ran between its acknowledgement and the end that the run gave it.
+    """
+
+    host: str
+    containers: int
+    milliseconds: int | None
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What one run published: `seconds` is the run's duration up to the publish."""
 
@@ -60,6 +74,7 @@ class Manifest:
     version: str = ""
     config: str = ""
     seconds: float = 0.0
+    pauses: tuple[Pause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +130,14 @@ def encode_manifest(manifest: Manifest) -> dict[str, str]:
     properties = {PREFIX + key: value for key, value in head.items()}
     for record in manifest.sources:
         properties[f"{_SOURCE}{record.key.host}:{record.key.name}"] = _encode_record(record)
+    for pause in manifest.pauses:
+        words = {"ms": pause.milliseconds, "containers": pause.containers, "held": pause.held}
+        properties[_PAUSE + pause.host] = _compact(words)
     return properties
+
+
+def _compact(words: Mapping[str, object]) -> str:
+    return json.dumps(words, separators=(",", ":"), ensure_ascii=True)
 
 
 def _encode_record(record: SourceRecord) -> str:
@@ -131,7 +153,7 @@ def _encode_record(record: SourceRecord) -> str:
     else:
         words["why"] = record.why[:MAX_WHY]
     words["method"] = record.method
-    return json.dumps(words, separators=(",", ":"), ensure_ascii=True)
+    return _compact(words)
 
 
 def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
@@ -151,6 +173,9 @@ def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
             version=properties.get(PREFIX + "version", ""),
             config=properties.get(PREFIX + "config", ""),
             seconds=float(properties.get(PREFIX + "seconds", "0")),
+            pauses=tuple(
+                _decode_pause(k, v) for k, v in sorted(properties.items()) if k.startswith(_PAUSE)
+            ),
         )
     except (KeyError, ValueError, TypeError):
         return None
@@ -169,4 +194,14 @@ def _decode_record(name: str, text: str) -> SourceRecord:
         deleted=int(words.get("deleted", 0)),
         seconds=float(words.get("seconds", 0)),
         method=str(words.get("method", "")),
+    )
+
+
+def _decode_pause(name: str, text: str) -> Pause:
+    words = json.loads(text)
+    return Pause(
+        host=name.removeprefix(_PAUSE),
+        containers=int(words["containers"]),
+        milliseconds=None if words["ms"] is None else int(words["ms"]),
+        held=words["held"] is True,
     )

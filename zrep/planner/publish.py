@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from zrep.errors import Refused
-from zrep.model.backup import Backup, Manifest, SourceRecord, State, encode_manifest
+from zrep.model.backup import Backup, Manifest, Pause, SourceRecord, State, encode_manifest
 from zrep.model.names import BackupId, BackupLabel, DatasetName, SnapClass, SnapshotName
 from zrep.model.policy import Policy
 from zrep.model.source import BackupSet, Consistency, Method, OnPartial
@@ -46,19 +46,25 @@ def check_order(backups: Sequence[Backup], new: BackupId) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the manifest says of the run itself: `config` is its digest, `seconds` its duration."""
+
+    version: str
+    config: str
+    seconds: float = 0.0
+    pauses: tuple[Pause, ...] = ()
+
+
 def plan_publish(
     backup_set: BackupSet,
     root: DatasetName,
     records: Sequence[SourceRecord],
     *,
     label: BackupLabel,
-    about: Mapping[str, str],
-    seconds: float = 0.0,
+    facts: Facts,
 ) -> Publish:
-    """The snapshot to take after the sources ended as `records` say; Refused when none may be.
-
-    `about` gives the manifest's `version` and `config` digest, `seconds` the run's duration.
-    """
+    """The snapshot to take after the sources ended as `records` say; Refused when none may be."""
     good = [r for r in records if r.ok]
     failed = [r for r in records if not r.ok]
     if not good or (failed and backup_set.on_partial is OnPartial.REFUSE):
@@ -70,11 +76,12 @@ def plan_publish(
     manifest = Manifest(
         set_name=backup_set.name,
         state=State.PARTIAL if failed else State.COMPLETE,
-        consistency=consistency(backup_set, failed=bool(failed)),
+        consistency=consistency(backup_set, facts.pauses, failed=bool(failed)),
         sources=tuple(sorted(records, key=lambda r: r.key)),
-        version=about["version"],
-        config=about["config"],
-        seconds=seconds,
+        version=facts.version,
+        config=facts.config,
+        seconds=facts.seconds,
+        pauses=facts.pauses,
     )
     return Publish(
         label=label,
@@ -84,13 +91,19 @@ def plan_publish(
     )
 
 
-def consistency(backup_set: BackupSet, *, failed: bool) -> Consistency:
+def consistency(
+    backup_set: BackupSet, pauses: Sequence[Pause] = (), *, failed: bool
+) -> Consistency:
     """The weakest truth: snapshots of one host are of one moment each, folders of none.
 
-    Without a pause no two snapshots are of one instant, so `node` is the most a set of more than
-    one source may claim, and only when each host contributes a single snapshot.
+    With every host's containers held still from before the first snapshot until after the last,
+    all are of one instant. Otherwise no two snapshots are: then `node` is the most a set of more
+    than one source may claim, and only when each host contributes a single snapshot.
     """
     if failed or any(s.method is Method.DIR for s in backup_set.sources):
         return Consistency.NONE
+    held = {p.host for p in pauses if p.held}
+    if backup_set.paused_hosts and held.issuperset(backup_set.paused_hosts):
+        return Consistency.CLUSTER
     hosts = sorted(s.key.host for s in backup_set.sources)
     return Consistency.NONE if any(a == b for a, b in pairwise(hosts)) else Consistency.NODE

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from zrep.model.backup import Backup, Child
 from zrep.model.session import Session
+from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 
 
@@ -47,6 +48,7 @@ def backup_json(backup: Backup) -> dict[str, object]:
         "seconds": manifest.seconds if manifest else None,
         "version": manifest.version if manifest else None,
         "config": manifest.config if manifest else None,
+        "pauses": [pause_json(p) for p in (manifest.pauses if manifest else ())],
         "children": [_child_json(c) for c in backup.children],
         "failed": [
             {"source": str(r.key), "why": r.why}
@@ -85,6 +87,7 @@ def render_backup(backup: Backup) -> str:
         f"published    {iso(backup.creation)}",
         f"took         {manifest.seconds:.1f} s" if manifest else "took         -",
         f"made by      zrep {manifest.version}, config {manifest.config}" if manifest else "",
+        *(f"paused       {render_pause(p)}" for p in (manifest.pauses if manifest else ())),
         "",
         _children_table(backup),
     ]

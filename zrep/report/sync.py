@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zrep.model.backup import SourceRecord
+from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 def render_plan(plan: SyncPlan) -> str:
     lines = [f"would publish {plan.label} of set {plan.set.name}"]
     lines += [f"create  {name}" for name in plan.create]
+    lines += [f"pause   containers of {host}" for host in plan.set.paused_hosts]
     lines += [f"pull    {s.key} ({s.method.value} {s.path})" for s in plan.set.sources]
     return "\n".join(lines)
 
@@ -24,6 +26,7 @@ def plan_json(plan: SyncPlan) -> dict[str, object]:
         "id": str(plan.label.id),
         "classes": [c.value for c in plan.label.classes],
         "create": [str(name) for name in plan.create],
+        "pause": list(plan.set.paused_hosts),
         "sources": [
             {"source": str(s.key), "method": s.method.value, "path": s.path}
             for s in plan.set.sources
@@ -35,12 +38,13 @@ def render_report(report: SyncReport) -> str:
     manifest = report.published.manifest
     head = ("SOURCE", "RESULT", "FILES", "SIZE", "SENT", "DELETED", "SECONDS")
     table = render_table(head, [_row(r) for r in manifest.sources], right=frozenset(head[2:]))
+    pauses = [f"paused  {render_pause(p)}" for p in manifest.pauses]
     end = (
         f"backup {report.published.label.id} of set {manifest.set_name}: {manifest.state.value}, "
         f"{', '.join(report.published.label.classes)}, consistency {manifest.consistency.value}, "
         f"{report.seconds:.1f} s"
     )
-    return "\n".join([table, *(f"warning: {w}" for w in report.warnings), end])
+    return "\n".join([table, *pauses, *(f"warning: {w}" for w in report.warnings), end])
 
 
 def _row(record: SourceRecord) -> tuple[str, ...]:
@@ -67,6 +71,8 @@ def report_json(report: SyncReport) -> dict[str, object]:
         "consistency": manifest.consistency.value,
         "snapshots": [str(name) for name in report.published.snapshots],
         "seconds": round(report.seconds, 1),
+        "pauses": [pause_json(p) for p in manifest.pauses],
+        "still_paused": str(report.still_paused) if report.still_paused else None,
         "warnings": list(report.warnings),
         "sources": [_record_json(r) for r in manifest.sources],
     }

@@ -81,8 +81,9 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """A snapshot or mount that an earlier run left behind; `run` is empty when not known."""
+    """A snapshot or mount that an earlier run left; `run`, `set_name` are empty when not known."""
 
+    set_name: str
     source: str
     run: str
     volume: str
@@ -250,6 +251,7 @@ def _source_state(event: Fields) -> SourceState:
 
 def _leftover(event: Fields) -> Leftover:
     return Leftover(
+        set_name=event.text("set", ""),
         source=event.text("source"),
         run=event.text("run", ""),
         volume=event.text("volume", ""),

@@ -58,8 +58,9 @@ class Capsules:
         bad = [s.problem for s in report.sources if s.set_name == set_name and s.problem]
         if bad and not report.leftovers:
             raise self._failed("cannot be captured", bad)
-        if set_name in report.quiesce:
-            raise self._failed("cannot be paused", [report.quiesce[set_name]])
+        problem = report.quiesce.get(set_name) if set_name else None
+        if problem:
+            raise self._failed("cannot be paused", [problem])
         return report
 
     def quiesce(self, *, run: str, set_name: str, timeout: float | None = None) -> Quiesced:
@@ -67,13 +68,17 @@ class Capsules:
         events = self._ask("quiesce", run=run, set_name=set_name, timeout=timeout)
         return self._read(parse_quiesced, events)
 
-    def thaw(self, *, run: str | None = None, set_name: str | None = None) -> tuple[Thawed, ...]:
+    def thaw(
+        self, *, run: str | None = None, set_name: str | None = None, timeout: float | None = None
+    ) -> tuple[Thawed, ...]:
         """Let go of what the run holds paused, of what any run holds without them.
 
         Returns once none of it is paused any more, SourceFailed naming the containers otherwise.
         A run that holds nothing is called off: its `quiesce` will be refused.
         """
-        return self._read(parse_thawed, self._ask("thaw", run=run, set_name=set_name))
+        return self._read(
+            parse_thawed, self._ask("thaw", run=run, set_name=set_name, timeout=timeout)
+        )
 
     def snapshot(
         self, *, run: str, set_name: str, timeout: float | None = None

@@ -1,0 +1,120 @@
+"""The hosts of one run: probed, cleared of what crashed runs left, captured together, released.
+
+Each is asked at the same time as the others, and each step is journalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Protocol, TypeVar
+
+from zrep.engine.journal import Journal
+from zrep.engine.progress import Progress
+from zrep.engine.site import Site
+from zrep.errors import ZrepError
+from zrep.model.source import BackupSet, SourceKey
+from zrep.source.barrier import Barrier, Outcome
+from zrep.source.capsule_json import ProbeReport
+from zrep.source.capsules import Capsules
+from zrep.source.leftovers import clear, has_leftovers
+from zrep.source.together import together, together_until
+
+T = TypeVar("T")
+
+
+class Teller(Protocol):
+    """Where warnings go that end up in the run's report."""
+
+    def warn(self, text: str) -> None: ...
+
+
+class SourceHosts:
+    """The source hosts of `backup_set`, and those that are only paused for it."""
+
+    def __init__(
+        self, site: Site, backup_set: BackupSet, run: str, journal: Journal, progress: Progress
+    ) -> None:
+        self.set = backup_set
+        self.run = run
+        self.journal = journal
+        self.progress = progress
+        names = sorted({*backup_set.hosts, *backup_set.paused_hosts})
+        self.capsules = {name: Capsules(site.source_host(name)) for name in names}
+
+    def probe(self) -> Mapping[str, ProbeReport]:
+        """All hosts as they are, after leftovers of crashed runs were removed."""
+        reports = self._probe()
+        left = {h: r for h, r in reports.items() if has_leftovers(r, self.set.name)}
+        if not left:
+            return reports
+        with self._step("recover", left):
+            together({h: partial(self._clear, h, report) for h, report in left.items()})
+        return self._probe()
+
+    def _probe(self) -> Mapping[str, ProbeReport]:
+        with self._step("probe", self.capsules):
+            return together(
+                {h: partial(c.probe, set_name=self.set.name) for h, c in self.capsules.items()}
+            )
+
+    def _clear(self, host: str, report: ProbeReport) -> None:
+        clear(self.capsules[host], report, set_name=self.set.name, run=self.run)
+
+    @contextmanager
+    def captured(self, teller: Teller) -> Iterator[Outcome]:
+        """Every source's snapshot, prepared for reading; released however the body ends."""
+        try:
+            yield self._capture()
+        finally:
+            self._release(teller)
+
+    def _capture(self) -> Outcome:
+        if not self.set.paused_hosts:
+            self._snapshot(None)
+            return Outcome()
+        return Barrier(
+            hosts={h: self.capsules[h] for h in self.set.paused_hosts},
+            quiesce=self.set.quiesce,
+            run=self.run,
+            set_name=self.set.name,
+            step=lambda name: self._step(name, self.set.paused_hosts),
+        ).around(self._snapshot)
+
+    def _snapshot(self, deadline: float | None) -> None:
+        actions = {
+            h: partial(self.capsules[h].snapshot, run=self.run, set_name=self.set.name)
+            for h in self.set.hosts
+        }
+        with self._step("snapshot", self.set.hosts):
+            if deadline is None:
+                together(actions)
+            else:
+                together_until(actions, deadline)
+
+    def check(self, key: SourceKey) -> None:
+        """Whether the source's snapshot still holds what was captured; SourceFailed if not."""
+        self.capsules[key.host].check(run=self.run, set_name=self.set.name, source=key.name)
+
+    def _release(self, teller: Teller) -> None:
+        """A host that cannot release keeps a tagged leftover, which the next run removes."""
+        with self.journal.step("release", hosts=list(self.set.hosts)):
+            errors = together({h: partial(self._release_one, h) for h in self.set.hosts})
+        for host, error in errors.items():
+            if error is not None:
+                teller.warn(f"{host}: could not release its snapshots: {error}")
+
+    def _release_one(self, host: str) -> ZrepError | None:
+        try:
+            self.capsules[host].release(run=self.run, set_name=self.set.name)
+        except ZrepError as error:
+            return error
+        return None
+
+    @contextmanager
+    def _step(self, name: str, hosts: Iterable[str]) -> Iterator[None]:
+        names = list(hosts)
+        with self.journal.step(name, hosts=names):
+            self.progress.step(f"{name}: {', '.join(names)}")
+            yield
