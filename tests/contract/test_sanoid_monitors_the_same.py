@@ -245,18 +245,21 @@ def test_counters_of_a_pool_that_is_well(tmp_path: Path) -> None:
     assert line.endswith("(sda:read, write errors)")
 
 
-def test_a_pool_that_is_not_there(tmp_path: Path) -> None:
+def test_a_pool_that_is_not_there_is_all_that_is_said(tmp_path: Path) -> None:
     pool = Pool(
-        config="[gone/a]\n",
-        datasets=["gone", "gone/a"],
-        snapshots=[("gone/a@autosnap_x_daily", NOW)],
+        config="[gone/a]\n[tank/a]\n",
+        datasets=["gone", "gone/a", "tank", "tank/a"],
+        snapshots=[(f"{name}@autosnap_x_daily", NOW) for name in ("gone/a", "tank/a")],
         now=NOW,
     )
+    there, found = fill("tank"), sections(pool)
+    statuses = {"tank": PoolStatus(fill=there, vdevs=parse_status(well("tank")))}
+    limits = capacity_limits(found, Compat.BUG_FOR_BUG)
     for check, ours in (
-        ("health", check_health(pools_of(sections(pool)), {})),
-        ("capacity", check_capacity(capacity_limits(sections(pool)), {})),
+        ("health", check_health(pools_of(found), statuses, Compat.BUG_FOR_BUG)),
+        ("capacity", check_capacity(limits, {"tank": 40}, Compat.BUG_FOR_BUG)),
     ):
-        theirs = ask(tmp_path / check, pool, check)
+        theirs = ask(tmp_path / check, pool, check, [there], {"tank": well("tank")})
         assert (int(ours.level), ours.message) == theirs
 
 

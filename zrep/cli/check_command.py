@@ -121,7 +121,7 @@ def health(ctx: click.Context, file: Path | None, compat: str, as_json: bool) ->
 
     def check() -> Check:
         pools = pools_of(_settings(ctx, file, None, how)[1])
-        return check_health(pools, observe_health(pools))
+        return check_health(pools, observe_health(pools), how)
 
     return _answer(check, how, as_json=as_json)
 
@@ -151,8 +151,8 @@ def capacity(
         pool, effective = _settings(ctx, file, inventory, how)
         limits = capacity_limits(effective, how)
         if inventory is None:
-            return check_capacity(limits, observe_capacities(limits))
-        return check_capacity(limits, {name: pool.capacity_of(name) for name in limits})
+            return check_capacity(limits, observe_capacities(limits), how)
+        return check_capacity(limits, {name: pool.capacity_of(name) for name in limits}, how)
 
     return _answer(check, how, as_json=as_json)
 

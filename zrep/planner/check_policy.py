@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from zrep.model.autosnap import autosnap_class, sanoid_class
 from zrep.model.check import Check, Level, Watched, worst
 from zrep.model.names import SnapClass, parse_label
-from zrep.model.policy import SCHEDULED
+from zrep.model.policy import SCHEDULED, Policy
 from zrep.model.pool_view import PoolView, Taken
 from zrep.model.sanoid import Compat, age_seconds, number
 from zrep.planner.effective import Effective
@@ -26,18 +26,19 @@ def check_snapshots(
 ) -> Check:
     """The newest snapshot of each class that a section wants, at `now` (epoch seconds)."""
     if compat is Compat.BUG_FOR_BUG:
+        seen = _listed(effective, pool)
         monitored = [e for e in effective if _sanoid_monitors(e)]
-        watched = tuple(_watch_as_sanoid(monitored, _listed(effective, pool), now))
+        watched = [w for e in monitored for w in _watch_as_sanoid(e, seen, now)]
     else:
         policy_for = policies()
         monitored = [e for e in effective if policy_for(e).monitor.enabled]
-        watched = tuple(_watch(monitored, pool, now))
+        watched = [w for e in monitored for w in _watch(e, policy_for(e), pool, now)]
     said = _in_order(w.says for w in watched if w.says)
     paths = _in_order(e.path for e in monitored)
     return Check(
         level=worst(tuple(w.level for w in watched)),
         message=said or f"OK: all monitored datasets ({paths}) have fresh snapshots",
-        watched=watched,
+        watched=tuple(watched),
     )
 
 
@@ -60,19 +61,15 @@ def _in_order(texts: Iterable[str]) -> str:
     return ", ".join(sorted(texts, key=lambda t: (t.lower(), t)))
 
 
-def _watch(monitored: Sequence[Effective], pool: PoolView, now: int) -> Iterator[Watched]:
-    policy_for = policies()
-    for one in monitored:
-        policy = policy_for(one)
-        newest = _newest(pool.snapshots.get(one.path, ()))
-        for snap_class in SCHEDULED:
-            alarm = policy.monitor.alarms[snap_class]
-            if not policy.count(snap_class) or not (alarm.warn or alarm.crit):
-                continue
-            found = newest.get(snap_class)
-            age = None if found is None else now - found
-            level = _level(age, alarm.warn, alarm.crit)
-            yield _watched(one, snap_class, age, warn=alarm.warn, crit=alarm.crit, level=level)
+def _watch(section: Effective, policy: Policy, pool: PoolView, now: int) -> Iterator[Watched]:
+    newest = _newest(pool.snapshots.get(section.path, ()))
+    for snap_class in SCHEDULED:
+        alarm = policy.monitor.alarms[snap_class]
+        if not policy.count(snap_class) or not (alarm.warn or alarm.crit):
+            continue
+        age = now - newest[snap_class] if snap_class in newest else None
+        level = _level(age, alarm.warn, alarm.crit)
+        yield _watched(section, snap_class, age, warn=alarm.warn, crit=alarm.crit, level=level)
 
 
 def _newest(taken: Sequence[Taken]) -> dict[SnapClass, int]:
@@ -155,24 +152,23 @@ def _listed(effective: Sequence[Effective], pool: PoolView) -> PoolView:
     return PoolView(datasets=pool.datasets, snapshots=seen)
 
 
-def _watch_as_sanoid(monitored: Sequence[Effective], pool: PoolView, now: int) -> Iterator[Watched]:
-    for one in monitored:
-        newest = {
-            found: creation
-            for snap, creation in pool.snapshots.get(one.path, ())
-            if (found := sanoid_class(snap))
-        }
-        for snap_class in SCHEDULED:
-            if number(one.values[snap_class]) == 0:
-                continue
-            warn, crit = (_sanoids_age(one, f"{snap_class}_{level}") for level in ("warn", "crit"))
-            age = now - newest[snap_class] if snap_class in newest else None
-            if age == -1:  # what it writes for none
-                age = None
-            # Past the limit that cries out, be it 0, it never looks at the one that warns.
-            late = age is None or age > crit
-            level = _level(age, 0, crit) if late else _level(age, warn, 0)
-            yield _watched(one, snap_class, age, warn=warn, crit=crit, level=level)
+def _watch_as_sanoid(section: Effective, pool: PoolView, now: int) -> Iterator[Watched]:
+    newest = {
+        found: creation
+        for snap, creation in pool.snapshots.get(section.path, ())
+        if (found := sanoid_class(snap))
+    }
+    for snap_class in SCHEDULED:
+        if number(section.values[snap_class]) == 0:
+            continue
+        warn, crit = (_sanoids_age(section, f"{snap_class}_{level}") for level in ("warn", "crit"))
+        age = now - newest[snap_class] if snap_class in newest else None
+        if age == -1:  # what it writes for none
+            age = None
+        # Past the limit that cries out, be it 0, it never looks at the one that warns.
+        late = age is None or age > crit
+        level = _level(age, 0, crit) if late else _level(age, warn, 0)
+        yield _watched(section, snap_class, age, warn=warn, crit=crit, level=level)
 
 
 def _sanoids_age(section: Effective, key: str) -> int:

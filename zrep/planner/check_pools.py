@@ -55,7 +55,11 @@ def capacity_limits(
     return {pool: found[pool] for pool in sorted(found) if found[pool].warn or found[pool].crit}
 
 
-def check_capacity(limits: Mapping[str, Limits], capacities: Mapping[str, int]) -> Check:
+def check_capacity(
+    limits: Mapping[str, Limits],
+    capacities: Mapping[str, int],
+    compat: Compat = Compat.DEFAULT,
+) -> Check:
     """`capacities` in per cent; a pool without one does not answer."""
     there = [
         Watched(
@@ -70,13 +74,17 @@ def check_capacity(limits: Mapping[str, Limits], capacities: Mapping[str, int]) 
         for pool, limit in limits.items()
         if pool in capacities
     ]
-    return _result(there, [pool for pool in limits if pool not in capacities])
+    return _result(there, [pool for pool in limits if pool not in capacities], compat)
 
 
-def check_health(pools: Sequence[str], statuses: Mapping[str, PoolStatus]) -> Check:
+def check_health(
+    pools: Sequence[str],
+    statuses: Mapping[str, PoolStatus],
+    compat: Compat = Compat.DEFAULT,
+) -> Check:
     """`statuses` by pool; a pool without one does not answer."""
     there = [_health(statuses[pool]) for pool in pools if pool in statuses]
-    return _result(there, [pool for pool in pools if pool not in statuses])
+    return _result(there, [pool for pool in pools if pool not in statuses], compat)
 
 
 def zfs_size(count: int | None) -> str:
@@ -98,14 +106,16 @@ def zfs_size(count: int | None) -> str:
     return next((text for text in texts if len(text) <= 5), f"{value:.0f}{unit}")
 
 
-def _result(there: Sequence[Watched], missing: Sequence[str]) -> Check:
-    """Of a pool that is missing sanoid says only that, without a prefix, and ends."""
-    level = worst(tuple(w.level for w in there))
+def _result(there: Sequence[Watched], missing: Sequence[str], compat: Compat) -> Check:
+    """A pool that is missing is named without a prefix; sanoid says only that, and ends."""
+    level = Level.CRITICAL if missing else worst(tuple(w.level for w in there))
     lost = [f"CRITICAL ZPOOL {{{p}}} does not exist and/or is not responding!" for p in missing]
     said = ", ".join([*lost, *(w.says for w in there)]).rstrip()
+    if missing and compat is Compat.BUG_FOR_BUG:
+        said = lost[0]
     return Check(
-        level=Level.CRITICAL if lost else level,
-        message=said if lost else _PREFIX[level] + said,
+        level=level,
+        message=said if missing else _PREFIX[level] + said,
         watched=tuple(there),
     )
 

@@ -15,7 +15,8 @@ from zrep.host.port import Host
 from zrep.model.pool_view import PoolView, draw_pool
 from zrep.zfs import wording
 
-TIMEOUT = 900.0
+# Monitoring does not wait longer than a minute or two, however many snapshots there are.
+TIMEOUT = 120.0
 
 _DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_.: \-]*(/[A-Za-z0-9_.: \-]+)*")
 
