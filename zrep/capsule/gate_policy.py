@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from zrep.model.names import DatasetName
+from zrep.model.names import DatasetName, plain_dataset
 from zrep.model.source import SourceKey, is_word
 
 
@@ -101,8 +101,8 @@ def parse_policy(text: str, role: Role) -> GatePolicy:
         raise ValueError(f"[{role}]: unknown {', '.join(unknown)}")
     return GatePolicy(
         role=role,
-        dataset=DatasetName(_text(table, "dataset")),
-        sessions=DatasetName(_text(table, "sessions")) if "sessions" in table else None,
+        dataset=plain_dataset(_text(table, "dataset")),
+        sessions=plain_dataset(_text(table, "sessions")) if "sessions" in table else None,
         login=_login(_table(table["login"], "login")) if "login" in table else None,
         pulls=tuple(_pull(_table(entry, "pulls")) for entry in _array(table, "pulls")),
     )

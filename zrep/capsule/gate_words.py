@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from zrep.model.names import DatasetName, SnapshotName
+from zrep.model.names import DatasetName, SnapshotName, plain_dataset, plain_snapshot
 
 T = TypeVar("T")
 
@@ -74,14 +74,14 @@ class Words:
 
 def dataset(word: str) -> DatasetName:
     try:
-        return DatasetName(word)
+        return plain_dataset(word)
     except ValueError as error:
         raise NotAllowedError(str(error)) from error
 
 
 def snapshot(word: str) -> SnapshotName:
     try:
-        return SnapshotName.parse(word)
+        return plain_snapshot(word)
     except ValueError as error:
         raise NotAllowedError(str(error)) from error
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from zrep.config.positions import Path
-from zrep.model.names import DatasetName
+from zrep.model.names import DatasetName, plain_dataset
 from zrep.model.source import Address, is_word
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ def _normal(path: str) -> str:
 def dataset(value: object) -> DatasetName:
     found = text(value)
     try:
-        return DatasetName(found)
+        return plain_dataset(found)
     except ValueError:
         raise Wrong(f"must be a dataset name like tank/backup, not {shown(found)}") from None
 

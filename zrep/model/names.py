@@ -15,9 +15,11 @@ from typing import NewType, Self
 Guid = NewType("Guid", int)
 Txg = NewType("Txg", int)
 
-_COMPONENT = r"[A-Za-z0-9][A-Za-z0-9_.:\-]*"
-_DATASET = re.compile(rf"{_COMPONENT}(/{_COMPONENT})*")
-_SNAP = re.compile(r"[A-Za-z0-9_.:\-]+")
+# What ZFS allows, blanks included. A pool never begins like an option, so no name does.
+_COMPONENT = r"(?!\.\.?(?:/|$))[A-Za-z0-9_.:\- ]+"
+_DATASET = re.compile(rf"(?=[A-Za-z0-9]){_COMPONENT}(/{_COMPONENT})*")
+_SNAP = re.compile(r"[A-Za-z0-9_.:\- ]+")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]*(/[A-Za-z0-9][A-Za-z0-9_.:\-]*)*")
 _ID = re.compile(r"\d{8}_\d{6}")
 _OWNED = re.compile(r"zrep_(?P<id>\d{8}_\d{6})_(?P<classes>[a-z]+(\.[a-z]+)*)")
 MAX_DATASET_NAME = 255
@@ -76,6 +78,21 @@ class DatasetName:
 
     def at(self, snap: str) -> SnapshotName:
         return SnapshotName(self, snap)
+
+
+def plain_dataset(text: str) -> DatasetName:
+    """A name as zrep gives and configures it; ValueError for one that ZFS has and we would not."""
+    if not _PLAIN.fullmatch(text):
+        raise ValueError(f"not a plain dataset name: {text!r}")
+    return DatasetName(text)
+
+
+def plain_snapshot(text: str) -> SnapshotName:
+    """`dataset@snap`, both as zrep gives names; ValueError for others."""
+    dataset, _, snap = text.partition("@")
+    if " " in snap:
+        raise ValueError(f"not a plain snapshot name: {text!r}")
+    return plain_dataset(dataset).at(snap)
 
 
 @dataclass(frozen=True, slots=True, order=True)

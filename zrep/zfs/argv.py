@@ -38,7 +38,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from zrep.model.names import DatasetName, SnapshotName
+from zrep.model.names import DatasetName, SnapshotName, plain_snapshot
 from zrep.model.plan import SendSpec
 
 Argv = tuple[str, ...]
@@ -177,7 +177,7 @@ def version_argv() -> Argv:
 
 def bookmark_name(dataset: DatasetName, mark: str) -> str:
     """`dataset#mark`; marks are spelled with the characters of snapshot names."""
-    return f"{dataset}#{SnapshotName(dataset, mark).snap}"
+    return f"{dataset}#{plain_snapshot(f'{dataset}@{mark}').snap}"
 
 
 def in_batches(

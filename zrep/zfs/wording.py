@@ -81,8 +81,8 @@ _HINTS = (
     ("must specify -f to overwrite", "zrep never overwrites: rename or destroy it yourself"),
 )
 
-_SUBJECT = re.compile(r"'([^']+@[^']+)'|snapshot ([^\s']+@[^\s']+): ")
-_MENTION = re.compile(r"'([^']+)'|snapshot ([^\s']+@[^\s']+): ")
+_SUBJECT = re.compile(r"'([^']+@[^']+)'|snapshot ([^']+?@[^']+?): ")
+_MENTION = re.compile(r"'([^']+)'|snapshot ([^']+?@[^']+?): ")
 
 
 def error_from_text(stderr: str, *, what: str, where: str) -> ZfsError:
