@@ -63,7 +63,7 @@ def command(
         pool = read_pool(inventory)
         read = resolve_file(ctx, file, pool)
         refuse_errors(read.errors)
-        drawn = Subject(effective=read.effective, pool=pool)
+        drawn = Subject(file=read.file, effective=read.effective, pool=pool)
         return _explain_dataset(drawn, name, at=at, tz=tz, as_json=as_json)
     live = _observed(ctx, file, name, tz)
     if live is not None:
@@ -75,6 +75,7 @@ def command(
 class Subject:
     """Settings in force, the pool they are in force for, and what holds its snapshots."""
 
+    file: str
     effective: tuple[Effective, ...]
     pool: PoolView
     stuck_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
@@ -86,13 +87,14 @@ def _observed(ctx: click.Context, file: Path | None, name: str, tz: str | None) 
 
     if "dataset" not in tables_in(config_path(ctx, file)):
         return None
+    path = config_path(ctx, file)
     pools = live_pools(ctx, file, tz)
     found = pools.observe()
     dataset = name.partition("@")[0]
     if not any(e.path == dataset for e in found.effective):
         return None
     stuck_by = pools.stuck_by(found.inventory, dataset)
-    return Subject(effective=found.effective, pool=found.view, stuck_by=stuck_by)
+    return Subject(file=str(path), effective=found.effective, pool=found.view, stuck_by=stuck_by)
 
 
 def _explain_dataset(subject: Subject, name: str, *, at: int, tz: str | None, as_json: bool) -> int:
@@ -103,7 +105,7 @@ def _explain_dataset(subject: Subject, name: str, *, at: int, tz: str | None, as
     dataset, _, snap = name.partition("@")
     effective = next((e for e in subject.effective if e.path == dataset), None)
     if effective is None:
-        raise UnknownName(f"no section reaches {dataset}", next_step="add one")
+        raise UnknownName(f"no section of {subject.file} reaches {dataset}", next_step="add one")
     plan = plan_dataset(effective, policy_of(effective, tz), subject.pool, at)
     taken = subject.pool.snapshots.get(dataset, ())
     found = explain(plan, taken, snap, stuck_by=subject.stuck_by)

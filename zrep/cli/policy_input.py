@@ -99,6 +99,15 @@ def live_pools(
     return open_pools(sections.paths, settings, keeping, tz)
 
 
+def live_view(ctx: click.Context, files: Sequence[Path | None]) -> PoolView:
+    """The pools of this machine that the files speak of; the first may be the configuration."""
+    from zrep.engine.pools import open_pools
+
+    wanted = [file for i, file in enumerate(files) if file is not None or i == 0]
+    paths = [path for file in wanted for path in read_sections(ctx, file, roots=()).paths]
+    return open_pools(paths).view()
+
+
 def refuse_errors(errors: tuple[str, ...]) -> None:
     """ConfigError with all of them when there are any."""
     if errors:

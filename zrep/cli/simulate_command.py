@@ -15,6 +15,7 @@ from zrep.cli.policy_input import (
     epoch,
     interval,
     inventory_option,
+    live_view,
     moment,
     read_pool,
     read_zone,
@@ -32,6 +33,7 @@ from zrep.planner.simulate_policy import PolicyPlan, plan_policies
 @click.command("simulate")
 @sections_option
 @inventory_option
+@click.option("--live", is_flag=True, help="The real pools of this machine, which are only read.")
 @click.option("--now", callback=moment, help="When; default is the clock's time.")
 @tz_option
 @compat_option
@@ -47,6 +49,7 @@ def command(
     ctx: click.Context,
     file: Path | None,
     inventory: Path | None,
+    live: bool,
     now: int | datetime | None,
     tz: str | None,
     compat: str,
@@ -62,10 +65,13 @@ def command(
     Examples:
       zrep simulate --config sanoid.conf --inventory pool.json --now 1714559400 --json
       zfs list -Hpt all -o name,creation,userrefs | zrep simulate --config new.toml --inventory -
-      zrep simulate --config new.toml --diff /etc/sanoid/sanoid.conf --inventory pool.json
+      zrep simulate --config new.toml --diff /etc/sanoid/sanoid.conf --live
       zrep simulate --config policies/production.toml --from 2024-01-01 --to 2024-12-31
     """
-    pool, where, how = read_pool(inventory), read_zone(tz), Compat(compat)
+    where, how = read_zone(tz), Compat(compat)
+    if live and inventory is not None:
+        raise UsageError("--live and --inventory exclude each other")
+    pool = live_view(ctx, (file, other)) if live else read_pool(inventory)
     read = resolve_file(ctx, file, pool, how)
     if start is not None or stop is not None:
         if start is None or stop is None:

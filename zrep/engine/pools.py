@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from zrep.zfs.lzc import LzcZfs
 from zrep.zfs.port import Zfs
 from zrep.zfs.zpool import pool_capacities
 
+DEFAULT = Housekeeping()
 Settings = Callable[[PoolView], Sequence[Effective]]
 
 
@@ -71,11 +72,18 @@ class Pools:
         inventory = self.inventory()
         view = view_inventory(inventory)
         effective = tuple(self.settings(view))
-        asked = {e.path.partition("/")[0] for e in effective if _defers(e)}
-        if asked:
-            capacities = pool_capacities(self.host, sorted(asked))
-            view = view_inventory(inventory, capacities=capacities)
+        if any(map(_defers, effective)):
+            view = self.filled(view)
         return Observed(inventory=inventory, view=view, effective=effective)
+
+    def view(self) -> PoolView:
+        """What there is, and how full."""
+        return self.filled(view_inventory(self.inventory()))
+
+    def filled(self, view: PoolView) -> PoolView:
+        """The same with how full its pools are."""
+        names = sorted({dataset.partition("/")[0] for dataset in view.datasets})
+        return replace(view, capacities=pool_capacities(self.host, names) if names else {})
 
     def stuck_by(self, inventory: Inventory, dataset: str) -> Mapping[str, tuple[str, ...]]:
         """What keeps each snapshot of the dataset from being destroyed: holds and clones."""
@@ -94,7 +102,10 @@ class Pools:
 
 
 def open_pools(
-    paths: Iterable[str], settings: Settings, keeping: Housekeeping, timezone: str | None = None
+    paths: Iterable[str],
+    settings: Settings = lambda _: (),
+    keeping: Housekeeping = DEFAULT,
+    timezone: str | None = None,
 ) -> Pools:
     host = LocalHost()
     return Pools(

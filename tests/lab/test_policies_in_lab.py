@@ -1,0 +1,248 @@
+"""Plain datasets on real pools: taken, pruned, marked and spared, and beside the real sanoid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lab.deploy import install_program
+from lab.node import Node
+from lab.world import World
+from tests.lab.cli import Zrep
+
+pytestmark = pytest.mark.timeout(1800)
+
+DATASETS, HOURS, KEPT = 50, 100, 94
+CONF = """\
+[{pool}]
+use_template = few
+recursive = yes
+process_children_only = yes
+
+[template_few]
+hourly = {keep}
+daily = 0
+weekly = 0
+monthly = 0
+yearly = 0
+"""
+# Two pools with the same datasets and, to the second, the same past: one snapshot an hour. The
+# last is half an hour old, so that no age is near a limit.
+MAKE = f"""
+set -eu
+for pool in ours theirs small; do
+    zpool destroy $pool 2>/dev/null || true
+    truncate -s 256M /var/tmp/$pool.img
+    zpool create -f -O canmount=off $pool /var/tmp/$pool.img
+done
+for i in $(seq {DATASETS}); do zfs create -u ours/d$i; zfs create -u theirs/d$i; done
+zfs create -u small/d
+now=$(date +%s)
+for age in $(seq {HOURS} -1 1); do
+    at=$((now - age * 3600 + 1800))
+    date -s @$at > /dev/null
+    name=autosnap_$(date -u +%Y-%m-%d_%H:%M:%S)_hourly
+    zfs snapshot -r ours@$name
+    zfs snapshot -r theirs@$name
+    test $age -gt 3 || zfs snapshot small/d@$name
+done
+date -s @$now > /dev/null
+for pool in ours theirs small; do
+    for snap in $(zfs list -Hd1 -t snapshot -o name $pool); do zfs destroy $snap; done
+done
+"""
+COUNTED = r"""
+before=$(sed -n 's/^processes //p' /proc/stat)
+{command}
+after=$(sed -n 's/^processes //p' /proc/stat)
+echo "processes $((after - before))"
+"""
+
+
+@pytest.fixture(scope="module")
+def solo(world: World) -> Node:
+    world.ensure_up(["solo"], tied=True)
+    node = world.node("solo")
+    install_program(world, "solo")
+    return node
+
+
+@pytest.fixture(scope="module")
+def pools(solo: Node) -> Iterator[Node]:
+    solo.run(MAKE, timeout=1200)
+    solo.run("mkdir -p /etc/sanoid /root/p")
+    for pool, keep in (("ours", KEPT), ("theirs", KEPT), ("small", 1)):
+        text = CONF.format(pool=pool, keep=keep)
+        solo.push_bytes(text.encode(), f"/root/p/{pool}.conf")
+    yield solo
+    solo.run("for pool in ours theirs small; do zpool destroy $pool; done")
+
+
+@pytest.fixture(scope="module")
+def zrep(pools: Node) -> Zrep:
+    return Zrep(pools)
+
+
+def snapshots(node: Node, pool: str) -> set[str]:
+    """Names after the pool's."""
+    text = node.run(f"zfs list -H -o name -t snapshot -r {pool}").stdout
+    return {name.removeprefix(pool) for name in text.split()}
+
+
+def conf(pool: str) -> tuple[str, str]:
+    return ("--config", f"/root/p/{pool}.conf")
+
+
+def counted(node: Node, command: str) -> int:
+    said = node.run(COUNTED.format(command=command), timeout=1500).stdout
+    return int(re.findall(r"^processes (\d+)$", said, re.MULTILINE)[-1])
+
+
+@pytest.fixture(scope="module")
+def pruned(pools: Node) -> dict[str, int]:
+    """Processes that each prune started: ours on 5,000 snapshots and on 3, and sanoid's."""
+    assert len(snapshots(pools, "ours")) == len(snapshots(pools, "theirs")) == DATASETS * HOURS
+    sanoid = pools.run("mkdir -p /etc/sanoid && cp /root/p/theirs.conf /etc/sanoid/sanoid.conf")
+    assert sanoid.returncode == 0
+    return {
+        "small": counted(pools, "zrep prune --config /root/p/small.conf >/dev/null"),
+        "ours": counted(pools, "zrep prune --config /root/p/ours.conf >/dev/null"),
+        "theirs": counted(pools, "TZ=UTC sanoid --prune-snapshots >/dev/null"),
+    }
+
+
+def test_zrep_and_sanoid_destroy_the_same_of_5000_snapshots(
+    pools: Node, pruned: dict[str, int]
+) -> None:
+    assert pruned
+    ours, theirs = snapshots(pools, "ours"), snapshots(pools, "theirs")
+    assert ours == theirs
+    assert len(ours) == DATASETS * KEPT
+
+
+def test_processes_do_not_grow_with_the_number_of_snapshots(
+    pruned: dict[str, int], record_property: Callable[[str, object], None]
+) -> None:
+    """Sanoid starts several for each snapshot it destroys."""
+    for who, count in pruned.items():
+        record_property(f"processes {who}", count)
+    assert pruned["ours"] == pytest.approx(pruned["small"], abs=5)
+    assert pruned["theirs"] > DATASETS * (HOURS - KEPT)
+
+
+def test_what_is_due_is_taken_in_one_transaction_group(zrep: Zrep) -> None:
+    zrep.node.run("zfs create -u small/e; zfs create -u small/f")
+    due = zrep.json("snapshot", *conf("small"), "--dry-run")["take"]
+    assert len(due) == 3
+    done = zrep.json("snapshot", *conf("small"))
+    assert done["failed"] == {}
+    assert len(done["taken"]) == 3
+    names = " ".join(done["taken"])
+    groups = zrep.node.run(f"zfs get -H -p -o value createtxg {names}").stdout.split()
+    assert len(set(groups)) == 1
+    assert zrep.json("snapshot", *conf("small"))["taken"] == []
+
+
+def test_a_held_and_a_cloned_snapshot_stay_and_explain_says_why(zrep: Zrep) -> None:
+    node = zrep.node
+    node.run("for i in 1 2 3 4; do zfs snapshot small/f@autosnap_${i}_hourly; done")
+    node.run("zfs hold mine small/f@autosnap_1_hourly")
+    node.run("zfs clone small/f@autosnap_2_hourly small/copy")
+    node.run("date -s '+3 hours' >/dev/null")
+    try:
+        plan = zrep.json("prune", *conf("small"), "--dry-run")["datasets"]
+        held = zrep("explain", *conf("small"), "small/f@autosnap_1_hourly").stdout
+        cloned = zrep("explain", *conf("small"), "small/f@autosnap_2_hourly").stdout
+        done = zrep.json("prune", *conf("small"))["datasets"]
+    finally:
+        node.run("date -s '-3 hours' >/dev/null")
+    stuck = {"small/f@autosnap_1_hourly", "small/f@autosnap_2_hourly"}
+    assert stuck <= set(plan["stuck"])
+    assert "hold mine" in held
+    assert "clone small/copy" in cloned
+    assert done["failed"] == {}
+    assert set(done["destroyed"]) == set(plan["destroy"])
+    assert {f"/f@autosnap_{i}_hourly" for i in (1, 2)} <= snapshots(node, "small")
+    node.run("zfs destroy small/copy; zfs release mine small/f@autosnap_1_hourly")
+
+
+def test_marks_wait_for_their_time_on_a_real_pool(zrep: Zrep) -> None:
+    node = zrep.node
+    text = 'prune_grace = "2h"\n[dataset."small/g"]\nhourly = 1\ndaily = 0\nmonthly = 0\n'
+    node.push_bytes(text.encode(), "/root/p/grace.toml")
+    grace = ("--config", "/root/p/grace.toml")
+    node.run(
+        "zfs create -u small/g; for i in 1 2 3; do zfs snapshot small/g@autosnap_$i'_hourly'; done"
+    )
+    old = [f"small/g@autosnap_{i}_hourly" for i in (1, 2)]
+    shift = 0
+    try:
+        shift = 2
+        node.run("date -s '+2 hours' >/dev/null")
+        assert zrep.json("prune", *grace)["datasets"]["marked"] == old
+        assert zrep.json("prune", *grace)["datasets"]["wait"] == old
+        zrep("undelete", *grace, old[0], "--keep")
+        shift = 5
+        node.run("date -s '+3 hours' >/dev/null")
+        assert zrep.json("prune", *grace)["datasets"]["destroyed"] == old[1:]
+    finally:
+        node.run(f"date -s '-{shift} hours' >/dev/null")
+    assert "zrep:keep" in node.run(f"zfs holds -H {old[0]}").stdout
+
+
+def test_two_policies_are_compared_on_the_real_pool(zrep: Zrep) -> None:
+    """As planned, nothing taken or destroyed."""
+    node = zrep.node
+    node.push_bytes(CONF.format(pool="ours", keep=KEPT - 1).encode(), "/root/p/less.conf")
+    before = snapshots(node, "ours")
+    args = ("simulate", *conf("ours"), "--diff", "/root/p/less.conf", "--live")
+    diff = zrep.json(*args)
+    assert diff["prune"]["only_first"] == []
+    assert len(diff["prune"]["only_second"]) == DATASETS
+    assert snapshots(node, "ours") == before
+
+
+def test_a_clock_that_went_back_destroys_nothing(zrep: Zrep) -> None:
+    node = zrep.node
+    before = snapshots(node, "ours")
+    text = CONF.format(pool="ours", keep=1)
+    node.push_bytes(text.encode(), "/root/p/one.conf")
+    node.run("date -s '-12 hours' >/dev/null")
+    try:
+        said = zrep("prune", "--config", "/root/p/one.conf", status=5).stderr
+    finally:
+        node.run("date -s '+12 hours' >/dev/null")
+    assert "clock" in said
+    assert snapshots(node, "ours") == before
+
+
+def test_the_brake_refuses_and_says_how_to_go_on(zrep: Zrep) -> None:
+    before = snapshots(zrep.node, "ours")
+    text = CONF.format(pool="ours", keep=KEPT - 2)
+    zrep.node.push_bytes(text.encode(), "/root/p/fewer.conf")
+    said = zrep("prune", "--config", "/root/p/fewer.conf", "--max-destroy", "1%", status=5).stderr
+    assert "next: " in said
+    assert snapshots(zrep.node, "ours") == before
+    zrep("prune", "--config", "/root/p/fewer.conf", "--max-destroy", "100")
+    assert len(snapshots(zrep.node, "ours")) == len(before) - 2 * DATASETS
+
+
+def test_scripts_run_around_a_real_snapshot_and_one_that_hangs_is_ended(zrep: Zrep) -> None:
+    node = zrep.node
+    text = """\
+[small/h]
+hourly = 1
+daily = 0
+monthly = 0
+pre_snapshot_script = sleep 600
+post_snapshot_script = zfs list -H -o name "$ZREP_SNAPSHOT" > /root/p/seen
+force_post_snapshot_script = yes
+script_timeout = 2
+"""
+    node.push_bytes(text.encode(), "/root/p/hooks.conf")
+    node.run("zfs create -u small/h")
+    done = zrep.json("snapshot", "--config", "/root/p/hooks.conf")
+    assert node.run("cat /root/p/seen").stdout.split() == done["taken"]
+    assert node.run("pgrep -fx 'sleep 600' || echo none").stdout.strip() == "none"
