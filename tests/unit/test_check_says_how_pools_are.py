@@ -22,7 +22,7 @@ from zrep.planner.check_pools import (
     zfs_size,
 )
 from zrep.planner.effective import Effective, resolve
-from zrep.report.check import render_check
+from zrep.report.check import check_json, render_check
 from zrep.zfs.zpool import parse_status
 
 SIZE, FREE = 4_262_780_928, 2_254_857_830
@@ -115,6 +115,17 @@ def test_a_pool_that_is_missing_is_critical_and_hides_no_other() -> None:
     assert check.message == f"{lost}, OK ZPOOL tank : ONLINE {FIGURES}"
     assert check.level is Level.CRITICAL
     assert check_health(["gone"], {}).message == lost
+
+
+def test_json_tells_of_each_pool_by_itself() -> None:
+    pools = {"a": status("a", "ONLINE"), "b": status("b", "FAULTED", capacity=None)}
+    found = check_json(check_health(["a", "b"], pools))["watched"]
+    assert isinstance(found, list)
+    assert [(w["name"], w["state"], w["value"]) for w in found] == [
+        ("a", "OK", 40),
+        ("b", "CRITICAL", None),
+    ]
+    assert found[0]["says"] == f"OK ZPOOL a : ONLINE {FIGURES}"
 
 
 def test_sizes_that_zfs_does_not_know_are_a_dash() -> None:

@@ -60,5 +60,5 @@ def _watched_json(watched: Watched) -> dict[str, object]:
         "warn": watched.warn,
         "crit": watched.crit,
         "state": watched.level.name,
-        "says": watched.says,
+        "says": watched.says.rstrip(),
     }
