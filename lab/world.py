@@ -102,7 +102,8 @@ class World:
         if record is None:
             raise LabError("nothing is up", hint="lab up")
         world = load_saved(record[0])
-        return world.place(folder=self._folder, sockets=self._sockets, owner=owner)
+        tie = owner if owner is not None else read_owner(self._folder)
+        return world.place(folder=self._folder, sockets=self._sockets, owner=tie)
 
     def _begin_run(self, world: SavedWorld, *, owner: int | None) -> None:
         record = self._record()
@@ -115,7 +116,12 @@ class World:
         lan = store.socket_folder(str(self._folder)) / "lan"
         switch = start_switch(lan, log=self._folder / "lan.log", owner=owner)
         record_text = json.dumps(
-            {"world": world.folder.name, "switch": switch.pid, "switch_born": switch.born}
+            {
+                "world": world.folder.name,
+                "switch": switch.pid,
+                "switch_born": switch.born,
+                "owner": owner,
+            }
         )
         (self._folder / "run.json").write_text(record_text)
 
@@ -151,6 +157,15 @@ def read_record(run: Path) -> tuple[str, Process] | None:
     if not (saved.worlds_folder() / record["world"]).exists():
         return None
     return record["world"], Process(pid=record["switch"], born=record["switch_born"])
+
+
+def read_owner(run: Path) -> int | None:
+    """The process that the machines of a run end with; None when they end with none."""
+    try:
+        owner: int | None = json.loads((run / "run.json").read_text()).get("owner")
+    except FileNotFoundError:
+        return None
+    return owner
 
 
 def worlds_in_use() -> set[str]:
