@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zrep.cli.common import emit_json, json_option
+from zrep.cli.moments import instant, now_option
 from zrep.cli.policy_input import (
     compat_option,
-    epoch,
     inventory_option,
-    moment,
     read_pool,
     read_sections,
     refuse_errors,
@@ -68,7 +66,7 @@ def command() -> None:
 @command.command("snapshots", epilog=STATUSES)
 @sections_option
 @inventory_option
-@click.option("--now", callback=moment, help="When; default is the clock's time.")
+@now_option
 @compat_option
 @json_option
 @click.pass_context
@@ -90,7 +88,7 @@ def snapshots(
     from zrep.planner.check_policy import check_snapshots
 
     how = Compat(compat)
-    at = int(time.time()) if now is None else epoch(now, UTC)
+    at = instant(now, UTC)
 
     def check() -> Check:
         if inventory is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,18 +10,15 @@ from pathlib import Path
 import click
 
 from zrep.cli.common import emit_json, json_option, load_config
+from zrep.cli.moments import instant, now_option, read_zone, tz_option
 from zrep.cli.policy_input import (
     config_path,
-    epoch,
     inventory_option,
     live_pools,
-    moment,
     read_pool,
-    read_zone,
     refuse_errors,
     resolve_file,
     sections_option,
-    tz_option,
 )
 from zrep.errors import Exit, UnknownName
 from zrep.model.backup import Backup
@@ -34,7 +30,7 @@ from zrep.planner.effective import Effective
 @click.argument("name", metavar="DATASET[@SNAPSHOT]")
 @sections_option
 @inventory_option
-@click.option("--now", callback=moment, help="When; default is the clock's time.")
+@now_option
 @tz_option
 @json_option
 @click.pass_context
@@ -58,7 +54,7 @@ def command(
       zrep explain tank/home --config /etc/sanoid/sanoid.conf
       zrep explain tank/home@autosnap_2024-05-01_10:30:00_daily --inventory pool.json
     """
-    at = int(time.time()) if now is None else epoch(now, read_zone(tz))
+    at = instant(now, read_zone(tz))
     if inventory is not None:
         pool = read_pool(inventory)
         read = resolve_file(ctx, file, pool)

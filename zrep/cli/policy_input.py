@@ -1,18 +1,18 @@
-"""What the commands about policies read: sections, a pool drawn in a file, times and intervals."""
+"""What the commands about policies read: sections, and a pool: the real one or a drawn one."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from zrep.cli.common import shipped
-from zrep.errors import ConfigError, UsageError
+from zrep.cli.moments import read_zone
+from zrep.errors import ConfigError
 from zrep.model.pool_view import PoolView
 from zrep.model.sanoid import Compat
 from zrep.planner.effective import Effective
@@ -60,7 +60,6 @@ compat_option = click.option(
     show_default=True,
     help="bug-for-bug takes every value as sanoid does, for comparing with it.",
 )
-tz_option = click.option("--tz", metavar="ZONE", help="Time zone of times of day; default UTC.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,52 +182,3 @@ def resolve_sections(
         effective=() if errors else found.effective,
         errors=tuple(map(str, errors)),
     )
-
-
-def read_zone(name: str | None) -> tzinfo:
-    """The zone of that name, UTC without one; UsageError with the nearest that exists."""
-    if name in {None, "UTC"}:
-        return UTC
-    from zoneinfo import ZoneInfo
-
-    from zrep.config.sanoid_values import timezone
-    from zrep.config.values import Wrong
-
-    try:
-        return ZoneInfo(timezone(name))
-    except Wrong as wrong:
-        raise UsageError(f"--tz {wrong}") from None
-
-
-def moment(
-    _ctx: click.Context, _param: click.Parameter, value: str | None
-) -> int | datetime | None:
-    """Epoch seconds, or a date and time like 2024-05-01 or 2024-05-01T10:00."""
-    if value is None or value.isdecimal():
-        return None if value is None else int(value)
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        reason = f"{value!r} is no epoch and no date like 2024-05-01T10:00"
-        raise click.BadParameter(reason) from None
-
-
-def epoch(moment: int | datetime, where: tzinfo) -> int:
-    """A time without a zone of its own is one in `where`."""
-    if isinstance(moment, int):
-        return moment
-    local = moment if moment.tzinfo else moment.replace(tzinfo=where)
-    return int(local.timestamp())
-
-
-def interval(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
-    """A duration like 15m, 1h or 1d, in seconds."""
-    from zrep.config.values import Wrong, parse_duration
-
-    try:
-        seconds = parse_duration(value)
-    except Wrong as wrong:
-        raise click.BadParameter(str(wrong)) from None
-    if not seconds:
-        raise click.BadParameter("there must be time between two runs")
-    return seconds

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option, load_config
+from zrep.cli.moments import tz_option
 from zrep.cli.policy_input import (
     brake_option,
     config_path,
     live_pools,
     sections_option,
-    tz_option,
 )
 from zrep.errors import Exit
 from zrep.model.housekeeping import Brake

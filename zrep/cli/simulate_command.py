@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
 
 import click
 
 from zrep.cli.common import emit_json, json_option
+from zrep.cli.moments import epoch, instant, interval, moment, now_option, read_zone, tz_option
 from zrep.cli.policy_input import (
     Resolved,
     compat_option,
-    epoch,
-    interval,
     inventory_option,
     live_view,
-    moment,
     read_pool,
-    read_zone,
     refuse_errors,
     resolve_file,
     sections_option,
-    tz_option,
 )
 from zrep.errors import Exit, UsageError
 from zrep.model.pool_view import PoolView
@@ -34,7 +29,7 @@ from zrep.planner.simulate_policy import PolicyPlan, plan_policies
 @sections_option
 @inventory_option
 @click.option("--live", is_flag=True, help="The real pools of this machine, which are only read.")
-@click.option("--now", callback=moment, help="When; default is the clock's time.")
+@now_option
 @tz_option
 @compat_option
 @click.option("--from", "start", callback=moment, help="Play runs from here ...")
@@ -78,7 +73,7 @@ def command(
             raise UsageError("--from and --to belong together")
         runs = range(epoch(start, where), epoch(stop, where) + 1, every)
         return _show_history(read, pool, runs, tz=tz, as_json=as_json)
-    at = int(time.time()) if now is None else epoch(now, where)
+    at = instant(now, where)
     plan = _plan(read, pool, at, tz=tz, how=how)
     if other is None:
         return _show_plan(plan, as_json=as_json)

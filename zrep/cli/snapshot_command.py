@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option
-from zrep.cli.policy_input import live_pools, sections_option, tz_option
+from zrep.cli.moments import tz_option
+from zrep.cli.policy_input import live_pools, sections_option
 from zrep.errors import Exit
 
 
