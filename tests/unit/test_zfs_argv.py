@@ -144,7 +144,7 @@ def test_a_token_is_hexadecimal(token: str) -> None:
 
 @pytest.mark.parametrize("mark", ["a@b", "a/b", "", "a b"])
 def test_a_mark_is_spelled_like_a_snapshot(mark: str) -> None:
-    with pytest.raises(ValueError, match="not a (plain )?snapshot name"):
+    with pytest.raises(ValueError, match=r"not a (plain )?snapshot name"):
         argv.bookmark_argv(S, mark)
 
 
