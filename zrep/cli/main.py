@@ -17,6 +17,7 @@ from zrep.errors import Exit, ZrepError
 
 COMMANDS = {
     "sync": "Pull every source of a set and publish one backup.",
+    "recover": "Thaw and release what crashed runs left on the hosts.",
     "list": "List backups: id, classes, state, sizes.",
     "show": "Show the manifest of one backup.",
     "mount": "Mount a backup as read-only clones.",
