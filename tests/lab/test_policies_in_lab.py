@@ -31,27 +31,29 @@ yearly = 0
 # Two pools with the same datasets and, to the second, the same past: one snapshot an hour. The
 # last is half an hour old, so that no age is near a limit.
 MAKE = f"""
-set -eu
-for pool in ours theirs small; do
-    zpool destroy $pool 2>/dev/null || true
-    truncate -s 256M /var/tmp/$pool.img
-    zpool create -f -O canmount=off $pool /var/tmp/$pool.img
-done
-for i in $(seq {DATASETS}); do zfs create -u ours/d$i; zfs create -u theirs/d$i; done
-zfs create -u small/d
-now=$(date +%s)
-for age in $(seq {HOURS} -1 1); do
-    at=$((now - age * 3600 + 1800))
-    date -s @$at > /dev/null
-    name=autosnap_$(date -u +%Y-%m-%d_%H:%M:%S)_hourly
-    zfs snapshot -r ours@$name
-    zfs snapshot -r theirs@$name
-    test $age -gt 3 || zfs snapshot small/d@$name
-done
-date -s @$now > /dev/null
-for pool in ours theirs small; do
-    for snap in $(zfs list -Hd1 -t snapshot -o name $pool); do zfs destroy $snap; done
-done
+import subprocess, time
+from datetime import datetime, timezone
+import libzfs_core as lzc
+
+def run(line):
+    subprocess.run(line, shell=True, check=True)
+
+for pool in ("ours", "theirs", "small"):
+    run(f"zpool destroy {{pool}} 2>/dev/null || true; truncate -s 256M /var/tmp/{{pool}}.img")
+    run(f"zpool create -f -O canmount=off {{pool}} /var/tmp/{{pool}}.img")
+names = {{pool: [f"{{pool}}/d{{i}}" for i in range({DATASETS})] for pool in ("ours", "theirs")}}
+for name in [*names["ours"], *names["theirs"], "small/d"]:
+    lzc.lzc_create(name.encode())
+now = int(time.time())
+for age in range({HOURS}, 0, -1):
+    at = now - age * 3600 + 1800
+    time.clock_settime(time.CLOCK_REALTIME, at)
+    snap = f"autosnap_{{datetime.fromtimestamp(at, timezone.utc):%Y-%m-%d_%H:%M:%S}}_hourly"
+    for pool in names:
+        lzc.lzc_snapshot([f"{{name}}@{{snap}}".encode() for name in names[pool]])
+    if age <= 3:
+        lzc.lzc_snapshot([f"small/d@{{snap}}".encode()])
+time.clock_settime(time.CLOCK_REALTIME, now + (time.time() - at))
 """
 COUNTED = r"""
 before=$(sed -n 's/^processes //p' /proc/stat)
@@ -71,7 +73,8 @@ def solo(world: World) -> Node:
 
 @pytest.fixture(scope="module")
 def pools(solo: Node) -> Iterator[Node]:
-    solo.run(MAKE, timeout=1200)
+    solo.push_bytes(MAKE.encode(), "/root/make.py")
+    solo.run("python3 /root/make.py", timeout=1200)
     solo.run("mkdir -p /etc/sanoid /root/p")
     for pool, keep in (("ours", KEPT), ("theirs", KEPT), ("small", 1)):
         text = CONF.format(pool=pool, keep=keep)

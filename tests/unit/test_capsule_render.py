@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from zrep.model.source import (
     BackupSet,
     Config,
     Method,
+    Quiesce,
     Replica,
     Source,
     SourceKey,
@@ -85,6 +87,17 @@ def test_a_host_gets_the_lines_of_its_own_sources() -> None:
     assert render_source_conf(config(), "cassandra-1").splitlines()[1:] == [
         "source platform local dir - /docker_local mounted=yes"
     ]
+
+
+def test_every_host_that_is_paused_is_told_how_long_and_when_it_ends_by_itself() -> None:
+    made = config(hosts=("manager-1", "cassandra-1", "solr-1"))
+    quiesce = Quiesce(docker=True, max_pause=20, hosts=("solr-1",))
+    paused = replace(made, sets={"platform": replace(made.sets["platform"], quiesce=quiesce)})
+    line = "quiesce platform docker 20 35"
+    for host in ("manager-1", "cassandra-1"):
+        assert render_source_conf(paused, host).splitlines()[1] == line
+    assert render_source_conf(paused, "solr-1").splitlines()[1:] == [line]
+    assert "quiesce" not in render_source_conf(made, "manager-1")
 
 
 def test_a_host_without_sources_is_an_error() -> None:

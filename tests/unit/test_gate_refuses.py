@@ -365,7 +365,7 @@ SHELL = GOOD[GOOD.index("-e") + 1]
         ("--timeout=900", "--timeout=0"),
         ("--inplace", "--rsync-path=/tmp/x"),
         ("--inplace", "--write-devices"),
-        ("-aHAXS", "-aHAXSL"),
+        ("-aHAX", "-aHAXL"),
         ("--stats", "--log-file=/etc/cron.d/x"),
         ("--stats", "--files-from=/etc/shadow"),
         ("--no-motd", "--password-file=/etc/shadow"),

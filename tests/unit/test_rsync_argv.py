@@ -21,7 +21,7 @@ def spec(
 
 def test_the_whole_argv() -> None:
     assert " ".join(pull_argv(spec())) == (
-        "rsync -aHAXS --numeric-ids --inplace --no-whole-file --delete-delay --timeout=900 "
+        "rsync -aHAX --numeric-ids --inplace --no-whole-file --delete-delay --timeout=900 "
         "--stats --info=progress2 --no-human-readable --no-motd "
         f"-e ssh -l zrep 10.0.0.11::mail.{RUN}/ /backup/x/"
     )

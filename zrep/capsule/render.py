@@ -35,7 +35,7 @@ PRIVILEGED = (
     "capsule-thaw",
 )
 READ_ONLY_TEXTS = frozenset(
-    {"capsule-docker", "capsule-lib", "capsule-state", "method-dir", "method-lvm"}
+    {"capsule-docker", "capsule-lib", "capsule-state", "method-dir", "method-gluster", "method-lvm"}
 )
 CAPSULES = tuple(sorted((*PRIVILEGED, *READ_ONLY_TEXTS, "check-sentinel", "gate")))
 

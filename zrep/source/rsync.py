@@ -14,11 +14,13 @@ from zrep.model.source import Method, is_word
 
 Argv = tuple[str, ...]
 
-# Hard links, ACLs, xattrs, sparse files, numeric owners: a restore must bring back what was there.
+# Hard links, ACLs, xattrs, numeric owners: a restore must bring back what was there. Not --sparse:
+# ZFS stores a block of zeros as a hole by itself, and with --inplace an rsync older than 3.3 left
+# old data behind the last hole.
 # --inplace and no whole files: only changed blocks are rewritten, so ZFS snapshots stay small.
 # --delete-delay deletes last, and not at all after any read error on the sender.
 PROFILE: Argv = (
-    "-aHAXS",
+    "-aHAX",
     "--numeric-ids",
     "--inplace",
     "--no-whole-file",
