@@ -19,7 +19,7 @@ LAUNCHER = f"""#!/bin/sh
 exec /usr/bin/python3 -I -c '
 import sys
 sys.path.insert(0, "{HERE}")
-from zrep.cli.main import main
+from zrep.__main__ import main
 main()' "$@"
 """
 SOURCES = """

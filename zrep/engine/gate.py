@@ -5,9 +5,6 @@ from __future__ import annotations
 from zrep.capsule import gate_main
 from zrep.capsule.gate_policy import PullLogin, PullRule
 from zrep.capsule.gate_pull import PullOptions
-from zrep.engine.pull import rsync_argv
-from zrep.host.ssh_argv import SshEndpoint
-from zrep.source.rsync import module_name
 
 
 def answer(role: str) -> int:
@@ -18,7 +15,11 @@ def answer(role: str) -> int:
 def expected_pull(
     rule: PullRule, login: PullLogin, *, run: str, destination: str, options: PullOptions
 ) -> tuple[str, ...]:
-    """Implements zrep.capsule.gate_pull.PullArgv."""
+    """Implements zrep.capsule.gate_pull.PullArgv; only a pull needs what that takes to say."""
+    from zrep.engine.pull import rsync_argv
+    from zrep.host.ssh_argv import SshEndpoint
+    from zrep.source.rsync import module_name
+
     endpoint = SshEndpoint(
         address=rule.address,
         port=rule.port,

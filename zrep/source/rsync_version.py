@@ -17,8 +17,8 @@ class Needed:
     why: str
 
 
-# Negated names in `refuse options` came with 3.2.0 (rsync's NEWS). Security fixes do not show in the
-# version: distributions put them into older ones.
+# Negated names in `refuse options` came with 3.2.0 (rsync's NEWS). Security fixes do not show in
+# the version: distributions put them into older ones.
 SENDER = Needed(oldest="3.2.0", why="an older one cannot be told to refuse all options but a few")
 RECEIVER = Needed(oldest="3.2.0", why="older ones were never tried")
 
