@@ -231,7 +231,7 @@ def test_a_set_that_is_not_quiesced_here_is_refused(world: DockerWorld, capsules
 # ---- thaw -------------------------------------------------------------------------------------
 
 
-def test_thaw_twice_says_the_same_twice(world: DockerWorld, capsules: Capsules) -> None:
+def test_thaw_twice_says_the_same_twice(capsules: Capsules) -> None:
     capsules.quiesce(run=RUN, set_name=SET)
     first = capsules.thaw(run=RUN, set_name=SET)
     assert capsules.thaw(run=RUN, set_name=SET) == first

@@ -16,7 +16,7 @@ from zrep.config.keys import POLICY, ZREP
 from zrep.config.values import address
 from zrep.errors import ConfigError
 from zrep.model.names import DatasetName, SnapClass
-from zrep.model.source import Address, Method, OnPartial, Source, SourceKey, Ssh
+from zrep.model.source import Address, Method, OnPartial, Quiesce, Source, SourceKey, Ssh
 
 DOCS = Path(__file__).parents[2] / "docs"
 MINIMAL = '[target]\ndataset = "tank/backup"\npolicy = "short"\n'
@@ -47,6 +47,17 @@ def test_hosts_makes_one_source_for_each_host(tmp_path: Path) -> None:
         local,
         replace(local, key=SourceKey("solr-1", "local")),
     )
+
+
+def test_what_pauses_for_a_set_is_read(tmp_path: Path) -> None:
+    found = load_text(tmp_path, GOOD).sets["platform"]
+    assert found.quiesce == Quiesce(docker=True, max_pause=30)
+    assert found.quiesce.timer == 45
+    assert found.paused_hosts == ("cassandra-1", "manager-1", "solr-1")
+    text = GOOD.replace("docker = true, ", 'docker = true, hosts = ["solr-1"], ')
+    assert load_text(tmp_path, text).sets["platform"].quiesce.hosts == ("solr-1",)
+    text = GOOD.replace('{ docker = true, max_pause = "30s" }', '{ max_pause = "5s" }')
+    assert load_text(tmp_path, text).sets["platform"].paused_hosts == ()
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:

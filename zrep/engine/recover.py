@@ -15,7 +15,7 @@ from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import Exit, ZrepError
 from zrep.model.names import BackupId
-from zrep.source.capsule_json import ProbeReport, Thawed
+from zrep.source.capsule_json import Hold, Leftover, Thawed
 from zrep.source.capsules import Capsules
 from zrep.source.together import together
 
@@ -38,6 +38,15 @@ class HostRecovery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostLeftovers:
+    """What is on one host now; also what runs that are alive hold."""
+
+    host: str
+    holds: tuple[Hold, ...]
+    leftovers: tuple[Leftover, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverReport:
     """One entry per host, by name."""
 
@@ -54,9 +63,13 @@ class RecoverReport:
         return Exit.PARTIAL if len(errors) < len(self.hosts) else errors[0].exit
 
 
-def observe_leftovers(site: Site) -> Mapping[str, ProbeReport]:
-    """What is left on every host; also what runs that are alive hold."""
-    return together({name: partial(c.probe) for name, c in _capsules(site).items()})
+def observe_leftovers(site: Site) -> tuple[HostLeftovers, ...]:
+    """One entry per host, by name; changes nothing."""
+    reports = together({name: partial(c.probe) for name, c in _capsules(site).items()})
+    return tuple(
+        HostLeftovers(host=name, holds=r.holds, leftovers=r.leftovers)
+        for name, r in sorted(reports.items())
+    )
 
 
 def recover(site: Site, progress: Progress) -> RecoverReport:

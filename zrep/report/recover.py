@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zrep.engine.recover import HostRecovery, RecoverReport
-    from zrep.source.capsule_json import ProbeReport, Thawed
+    from zrep.engine.recover import HostLeftovers, HostRecovery, RecoverReport
 
 NOTHING = "nothing was left"
 
@@ -17,18 +16,15 @@ def render_report(report: RecoverReport) -> str:
 
 
 def _lines(host: HostRecovery) -> Iterator[str]:
-    yield from (f"thawed {_thawed(t)}" for t in host.thawed)
+    for thawed in host.thawed:
+        length = f"{thawed.milliseconds / 1000:.1f} s"
+        yield f"thawed {thawed.containers} containers of run {thawed.run}, paused for {length}"
     yield from (f"removed {what}" for what in host.removed)
     for error in (host.thaw_error, host.release_error):
         if error is not None:
             yield f"FAILED: {error}"
     if not (host.thawed or host.removed or host.error):
         yield NOTHING
-
-
-def _thawed(thawed: Thawed) -> str:
-    length = f"{thawed.milliseconds / 1000:.1f} s"
-    return f"{thawed.containers} containers of run {thawed.run}, paused for {length}"
 
 
 def report_json(report: RecoverReport) -> dict[str, object]:
@@ -46,31 +42,29 @@ def _host_json(host: HostRecovery) -> dict[str, object]:
     }
 
 
-def render_leftovers(reports: Mapping[str, ProbeReport]) -> str:
-    return "\n".join(
-        f"{host}: {line}" for host, r in sorted(reports.items()) for line in _left(r) or [NOTHING]
-    )
+def render_leftovers(found: Sequence[HostLeftovers]) -> str:
+    return "\n".join(f"{left.host}: {line}" for left in found for line in _left(left) or [NOTHING])
 
 
-def _left(report: ProbeReport) -> list[str]:
-    holds = [f"would thaw {h.containers} containers of run {h.run}" for h in report.holds]
-    places = [f"would release {x.source} ({x.volume})" for x in report.leftovers]
+def _left(left: HostLeftovers) -> list[str]:
+    holds = [f"would thaw {h.containers} containers of run {h.run}" for h in left.holds]
+    places = [f"would release {x.source} ({x.volume})" for x in left.leftovers]
     return [*holds, *places]
 
 
-def leftovers_json(reports: Mapping[str, ProbeReport]) -> dict[str, object]:
+def leftovers_json(found: Sequence[HostLeftovers]) -> dict[str, object]:
     return {
         "hosts": {
-            host: {
+            left.host: {
                 "holds": [
                     {"set": h.set_name, "run": h.run, "containers": h.containers, "armed": h.armed}
-                    for h in r.holds
+                    for h in left.holds
                 ],
                 "leftovers": [
                     {"set": x.set_name, "source": x.source, "run": x.run, "volume": x.volume}
-                    for x in r.leftovers
+                    for x in left.leftovers
                 ],
             }
-            for host, r in sorted(reports.items())
+            for left in found
         }
     }
