@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from zrep.errors import ConfigError
+from zrep.model.methods import METHODS
 from zrep.model.names import DatasetName
-from zrep.model.source import BackupSet, Config, Source, SourceKey
+from zrep.model.source import BackupSet, Config, Database, Prepare, Source, SourceKey
 
 LIBEXEC = "/usr/libexec/zrep"
 HOME = "/var/lib/zrep-operator"
@@ -26,6 +27,7 @@ AUTHORIZED_KEYS = f"{HOME}/.ssh/authorized_keys"
 
 # Run by sudo, run by sshd as the operator, and read by those; the probe's digest is over them all.
 PRIVILEGED = (
+    "capsule-before",
     "capsule-check",
     "capsule-probe",
     "capsule-quiesce",
@@ -35,13 +37,17 @@ PRIVILEGED = (
     "capsule-thaw",
 )
 READ_ONLY_TEXTS = frozenset(
-    {"capsule-docker", "capsule-lib", "capsule-state", "method-dir", "method-gluster", "method-lvm"}
+    {
+        *("capsule-docker", "capsule-lib", "capsule-service", "capsule-state"),
+        *(f"method-{name}" for name in METHODS),
+        *(f"dump-{name}" for name in Database),
+        *(f"service-{name}" for name in Prepare),
+        "solr-commit",
+    }
 )
 CAPSULES = tuple(sorted((*PRIVILEGED, *READ_ONLY_TEXTS, "check-sentinel", "gate")))
 
 _PATH = re.compile(r"/|(/(?!\.\.?(/|$))[A-Za-z0-9_.+@:,=\-]+)+")
-_VOLUME = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.\-]*/[A-Za-z0-9+_.][A-Za-z0-9+_.\-]*")
-_SIZE = re.compile(r"[1-9]\d{0,6}(%ORIGIN|[kKmMgGtT])")
 _KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.\-]+ [A-Za-z0-9+/]+={0,3}( [A-Za-z0-9_.@:+\-]+)?")
 _FROM = re.compile(r"[A-Za-z0-9.:/,!*?_\-]+")
 
@@ -151,21 +157,17 @@ def _quiesce_line(backup_set: BackupSet) -> str:
 
 
 def _source_line(set_name: str, source: Source) -> str:
-    options = [f"size={source.size}"] if source.method == "lvm" else []
-    options += ["mounted=yes"] if source.mounted else []
     volume = source.volume or "-"
     words = ("source", set_name, source.key.name, source.method.value, volume, source.path)
-    return " ".join((*words, *options)) + "\n"
+    return " ".join((*words, *METHODS[source.method].options(source))) + "\n"
 
 
 def _problems(source: Source) -> Iterator[str]:
     """What source.conf cannot say: it has no quoting, on purpose."""
     if not _PATH.fullmatch(source.path):
         yield f"source {source.key}: path {source.path!r} has characters zrep does not handle"
-    if source.method == "lvm" and not _VOLUME.fullmatch(source.volume):
-        yield f"source {source.key}: volume {source.volume!r} is not vg/lv"
-    if source.method == "lvm" and not _SIZE.fullmatch(source.size):
-        yield f"source {source.key}: size {source.size!r} is not like 20%ORIGIN or 5g"
+    for problem in METHODS[source.method].problems(source):
+        yield f"source {source.key}: {problem}"
 
 
 def render_sudoers(roles: Roles, *, user: str) -> str:

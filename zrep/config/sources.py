@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from zrep.config.capture import Capture, read_capture
 from zrep.config.cron import cron
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, dotted, suggest
@@ -17,14 +18,12 @@ from zrep.config.values import (
     list_of,
     one_of,
     shown,
-    size,
     text,
-    volume,
 )
+from zrep.model.methods import METHODS
 from zrep.model.names import MAX_DATASET_NAME, DatasetName, SnapClass
 from zrep.model.source import BackupSet, Method, OnPartial, Quiesce, Source, SourceKey
 
-_PLANNED = ("gluster", "zfs", "dump")
 _MAX_PAUSE = 300
 _LONGEST_SNAPSHOT = len("@zrep_20220906_082043_" + ".".join(SnapClass))
 
@@ -89,44 +88,41 @@ def _quiesce(section: Section, known: list[str]) -> Quiesce:
 def _read_source(section: Section, name: str, known: list[str]) -> list[Declared]:
     """The source once for each of its hosts."""
     before = len(section.problems)
-    how = section.need("method", method)
+    how = section.need("method", one_of(Method))
     path = section.need("path", absolute_path)
-    device = _volume(section, how)
-    room = section.get_or("size", size, "20%ORIGIN")
+    capture = read_capture(section, how) if how else Capture()
     mounted = section.get_or("mounted", boolean, default=False)
     exclude = section.get("exclude", list_of(text, empty=True)) or ()
     keys = [SourceKey(host, name) for host in _hosts_of(section, known)]
+    _check_hosts(section, how, keys)
     if how is None or path is None or len(section.problems) > before:
         return [Declared(key=key, source=None, section=section) for key in keys]
-
-    def source(key: SourceKey) -> Source:
-        return Source(
+    made = [
+        Source(
             key=key,
             method=how,
             path=path,
-            volume=device,
-            size=room,
+            volume=capture.volume,
+            size=capture.size,
             mounted=mounted,
             exclude=exclude,
+            pool=capture.pool,
+            heals_max=capture.heals_max,
+            dump=capture.dump,
+            prepare=capture.prepare,
         )
-
-    return [Declared(key=key, source=source(key), section=section) for key in keys]
-
-
-def method(value: object) -> Method:
-    if value in _PLANNED:
-        raise Wrong(f"is {shown(value)}, but this version captures by lvm and dir only")
-    return one_of(Method)(value)
+        for key in keys
+    ]
+    found = () if section.unknown else (p for s in made for p in METHODS[how].problems(s))
+    for problem in sorted(set(found)):
+        section.note(f"cannot be captured by {how}: {problem}")
+    return [Declared(key=source.key, source=source, section=section) for source in made]
 
 
-def _volume(section: Section, how: Method | None) -> str:
-    """The volume of an lvm source; what only lvm takes is an error elsewhere."""
-    if how is Method.LVM:
-        return section.need("volume", volume, "is missing: an lvm source needs vg/lv") or ""
-    for key in ("volume", "size") if how else ():
-        if key in section.values:
-            section.note(f"is for lvm only, not for {how}", key)
-    return ""
+def _check_hosts(section: Section, how: Method | None, keys: Sequence[SourceKey]) -> None:
+    """A gluster volume is one for all its hosts, and a snapshot of it too."""
+    if how is Method.GLUSTER and len(keys) > 1:
+        section.note("names several hosts, but one drives a gluster volume", "hosts")
 
 
 def _hosts_of(section: Section, known: list[str]) -> tuple[str, ...]:

@@ -23,8 +23,6 @@ _DURATION = re.compile(r"(?:\d+[smhdw])+")
 _AMOUNT = re.compile(r"(\d+)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SIZE = re.compile(r"[1-9]\d*[kmgt]|([1-9]\d?|100)%(ORIGIN|VG|FREE)", re.IGNORECASE)
-_LVM_NAME = r"[A-Za-z0-9+_.][A-Za-z0-9+_.\-]*"
-_VOLUME = re.compile(rf"{_LVM_NAME}/{_LVM_NAME}")
 _USER = re.compile(r"[a-z_][a-z0-9_\-]{0,31}")
 _COMPRESSION = re.compile(r"on|off|lz4|lzjb|zle|gzip(-[1-9])?|zstd(-\d{1,2}|-fast(-\d{1,4})?)?")
 _ADDRESS = re.compile(
@@ -84,7 +82,6 @@ def matching(pattern: re.Pattern[str], what: str) -> Parse[str]:
     return parse
 
 
-volume = matching(_VOLUME, "a volume group and a logical volume as vg/lv")
 size = matching(_SIZE, "a size like 5g or a share like 20%ORIGIN")
 user = matching(_USER, "a user name")
 compression = matching(_COMPRESSION, "a ZFS compression like gzip-7, zstd-3 or lz4")

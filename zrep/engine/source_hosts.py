@@ -14,6 +14,7 @@ from zrep.engine.journal import Journal
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import ZrepError
+from zrep.model.methods import before_seconds
 from zrep.model.source import BackupSet, SourceKey
 from zrep.source.barrier import Barrier, Outcome
 from zrep.source.capsule_json import ProbeReport
@@ -62,10 +63,21 @@ class SourceHosts:
     def _clear(self, host: str, report: ProbeReport) -> None:
         clear(self.capsules[host], report, set_name=self.set.name, run=self.run)
 
+    def _before(self) -> None:
+        """Dumps and flushes on the hosts that have any, before anything is paused."""
+        seconds = before_seconds(self.set)
+        if seconds:
+            with self._step("before", seconds):
+                together({h: partial(self._before_one, h, s) for h, s in seconds.items()})
+
+    def _before_one(self, host: str, seconds: int) -> None:
+        self.capsules[host].before(run=self.run, set_name=self.set.name, timeout=seconds)
+
     @contextmanager
     def captured(self, teller: Teller) -> Iterator[Outcome]:
         """Every source's snapshot, prepared for reading; released however the body ends."""
         try:
+            self._before()
             yield self._capture()
         finally:
             self._release(teller)

@@ -24,6 +24,24 @@ class Method(StrEnum):
 
     LVM = "lvm"
     DIR = "dir"
+    GLUSTER = "gluster"
+    ZFS = "zfs"
+    DUMP = "dump"
+
+
+class Database(StrEnum):
+    """What zrep knows to dump."""
+
+    POSTGRESQL = "postgresql"
+    MARIADB = "mariadb"
+    MONGODB = "mongodb"
+
+
+class Prepare(StrEnum):
+    """What zrep knows to flush before a snapshot of its volume."""
+
+    CASSANDRA = "cassandra"
+    SOLR = "solr"
 
 
 class Consistency(StrEnum):
@@ -59,11 +77,44 @@ class SourceKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """How full a thin pool may be, in percent, for a snapshot still to be made in it."""
+
+    data: int = 70
+    metadata: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dump:
+    """A dump out of the container of a swarm service, and when it is not believed.
+
+    `max_shrink` is how much smaller than the last good one it may be, in percent; `max_time` how
+    long it may take, in seconds.
+    """
+
+    database: Database
+    service: str
+    min_bytes: int = 1024
+    max_shrink: int = 50
+    max_time: int = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """What is done in the container of a swarm service before anything is paused."""
+
+    kind: Prepare
+    service: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One data tree on one host.
 
-    `volume` is `vg/lv` for lvm, empty for dir. `size` is the COW size of a thick LVM snapshot as
-    lvcreate takes it (`20%ORIGIN`, `5g`); `mounted` demands that `path` is a mount point.
+    `volume` is `vg/lv` for lvm, a volume for gluster, a dataset for zfs, empty for the others.
+    `size` is the COW size of a thick LVM snapshot as lvcreate takes it (`20%ORIGIN`, `5g`);
+    `mounted` demands that `path` is a mount point; `heals_max` is how many files may wait for
+    gluster to heal them.
     """
 
     key: SourceKey
@@ -73,6 +124,10 @@ class Source:
     size: str = "20%ORIGIN"
     mounted: bool = False
     exclude: tuple[str, ...] = ()
+    pool: PoolLimits = field(default_factory=PoolLimits)
+    heals_max: int = 0
+    dump: Dump | None = None
+    prepare: Preparation | None = None
 
 
 # Between the longest pause that a run waits for and the moment a host ends it by itself.

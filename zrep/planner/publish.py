@@ -8,9 +8,10 @@ from itertools import pairwise
 
 from zrep.errors import Refused
 from zrep.model.backup import Backup, Manifest, Pause, SourceRecord, State, encode_manifest
+from zrep.model.methods import METHODS
 from zrep.model.names import BackupId, BackupLabel, DatasetName, SnapClass, SnapshotName
 from zrep.model.policy import Policy
-from zrep.model.source import BackupSet, Consistency, Method, OnPartial
+from zrep.model.source import BackupSet, Consistency, OnPartial
 from zrep.planner.due import due
 
 
@@ -97,13 +98,17 @@ def consistency(
     """The weakest truth: snapshots of one host are of one moment each, folders of none.
 
     With every host's containers held still from before the first snapshot until after the last,
-    all are of one instant. Otherwise no two snapshots are: then `node` is the most a set of more
-    than one source may claim, and only when each host contributes a single snapshot.
+    all are of one instant; but a dump is older. Otherwise no two snapshots are: then `node` is the
+    most a set of more than one source may claim, and only when each host contributes a single one.
     """
-    if failed or any(s.method is Method.DIR for s in backup_set.sources):
+    claims = {METHODS[s.method].consistency for s in backup_set.sources}
+    if failed or Consistency.NONE in claims:
         return Consistency.NONE
+    if len(backup_set.sources) == 1 and Consistency.APPLICATION in claims:
+        return Consistency.APPLICATION
     held = {p.host for p in pauses if p.held}
-    if backup_set.paused_hosts and held.issuperset(backup_set.paused_hosts):
+    dumped = Consistency.APPLICATION in claims
+    if not dumped and backup_set.paused_hosts and held.issuperset(backup_set.paused_hosts):
         return Consistency.CLUSTER
     hosts = sorted(s.key.host for s in backup_set.sources)
     return Consistency.NONE if any(a == b for a, b in pairwise(hosts)) else Consistency.NODE

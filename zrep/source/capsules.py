@@ -35,6 +35,7 @@ DONE, FAILED, BAD_REQUEST, BUSY, GATE_REFUSED = 0, 1, 2, 75, 126
 SECONDS = {
     "probe": 120.0,
     "check": 120.0,
+    "before": 86_400.0,
     "quiesce": 300.0,
     "snapshot": 600.0,
     "thaw": 180.0,
@@ -62,6 +63,13 @@ class Capsules:
         if problem:
             raise self._failed("cannot be paused", [problem])
         return report
+
+    def before(self, *, run: str, set_name: str, timeout: float | None = None) -> None:
+        """Dumps and flushes, while the services still run; asked again it does only what is left.
+
+        SourceFailed names the sources whose dump failed: their last good dumps are still there.
+        """
+        self._ask("before", run=run, set_name=set_name, timeout=timeout)
 
     def quiesce(self, *, run: str, set_name: str, timeout: float | None = None) -> Quiesced:
         """Arm the host's timer, then pause its containers; all that may be, or none."""
