@@ -15,9 +15,10 @@ import pytest
 
 from zrep.errors import CommandTimeout, SourceFailed, StillPaused, Unreachable, ZrepError
 from zrep.host.port import Completed
+from zrep.model.backup import Pause
 from zrep.model.source import Quiesce
 from zrep.source import barrier as protocol
-from zrep.source.barrier import Barrier, Outcome
+from zrep.source.barrier import Barrier, Outcome, pause_warnings
 from zrep.source.capsules import Capsules
 from zrep.source.together import together_until
 
@@ -328,6 +329,18 @@ def test_a_host_that_did_not_stand_still_is_not_held(
     outcome = run_barrier(hosts)
     assert [p.host for p in outcome.pauses if not p.held] == ["manager-1"]
     assert outcome.still_paused() is None
+
+
+def test_a_long_pause_and_one_that_was_not_held_are_warned_of() -> None:
+    pauses = (
+        Pause(host="a", containers=1, milliseconds=10_000, held=True),
+        Pause(host="b", containers=1, milliseconds=10_010, held=True),
+        Pause(host="c", containers=1, milliseconds=None, held=False),
+    )
+    assert list(pause_warnings(pauses)) == [
+        "b: its containers were paused for 10.0 s",
+        "c: its containers did not stand still all the time",
+    ]
 
 
 def test_a_timer_other_than_agreed_is_refused_before_anything_is_captured(

@@ -51,6 +51,14 @@ def test_hosts_as_rendered_are_in_order(config: Config) -> None:
     verify_sources(config, reports, GOOD_TARGET)
 
 
+def test_a_host_that_is_only_paused_needs_no_rsync(tmp_path: Path) -> None:
+    text = GOOD.replace("docker = true,", 'docker = true, hosts = ["solr-1"],')
+    text = text.replace('["cassandra-1", "solr-1"]', '["cassandra-1"]')
+    made = load_text(tmp_path, text)
+    reports = {"solr-1": replace(current(made, "solr-1"), rsync="")}
+    assert list(outdated(made, reports, HOOKS)) == []
+
+
 def test_every_difference_on_every_host_is_named_with_what_mends_it(config: Config) -> None:
     reports = {host: current(config, host) for host in HOSTS}
     reports["manager-1"] = replace(reports["manager-1"], capsules="0" * 64, rsync="3.1.3")

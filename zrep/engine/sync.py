@@ -29,7 +29,7 @@ from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
 from zrep.model.source import BackupSet, Source
 from zrep.planner.backups import find_backups
 from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish
-from zrep.source.barrier import Outcome
+from zrep.source.barrier import Outcome, pause_warnings
 from zrep.zfs.port import Zfs
 
 
@@ -122,9 +122,8 @@ class Run:
 
     def tell(self, outcome: Outcome) -> None:
         """At once, for the transfer may take hours."""
-        for pause in outcome.pauses:
-            if not pause.held:
-                self.warn(f"{pause.host}: its containers did not stand still all the time")
+        for warning in pause_warnings(outcome.pauses):
+            self.warn(warning)
         paused = outcome.still_paused()
         if paused is not None:
             self.warn(str(paused))

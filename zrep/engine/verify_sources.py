@@ -30,13 +30,14 @@ def outdated(
 ) -> Iterator[tuple[str, str]]:
     """What is wrong on each source host, and the step that mends it. Pure."""
     capsules = capsule_digest(hooks)
+    senders = {s.key.host for backup_set in config.sets.values() for s in backup_set.sources}
     for host, report in reports.items():
         step = _render(f"--host {host}")
         if report.capsules != capsules:
             yield f"{host}: its capsules are not those of this version", step
         if report.config != source_conf_digest(config, host):
             yield f"{host}: its source.conf is not what this configuration says", step
-        problem = version_problem(report.rsync, SENDER)
+        problem = version_problem(report.rsync, SENDER) if host in senders else ""
         if problem:
             yield f"{host}: {problem}", UPDATE
 

@@ -9,7 +9,7 @@ paused any more; a host that cannot be reached lets go by its own timer.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -22,6 +22,8 @@ from zrep.source.capsule_json import Quiesced, Thawed
 from zrep.source.capsules import Capsules
 from zrep.source.together import together_until
 
+# From here on clusters take a paused member for dead.
+LONG_PAUSE_MS = 10_000
 # After the timer of a host must have let go, how long to go on asking whether it did.
 GRACE = 10.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
@@ -175,3 +177,12 @@ def _pause(host: str, quiesced: Quiesced, end: Ended) -> Pause:
         milliseconds=thawed.milliseconds if thawed else None,
         held=bool(thawed and quiesced.docker and not thawed.expired and not thawed.escaped),
     )
+
+
+def pause_warnings(pauses: Sequence[Pause]) -> Iterator[str]:
+    """What the operator should know of pauses that went through."""
+    for pause in pauses:
+        if not pause.held:
+            yield f"{pause.host}: its containers did not stand still all the time"
+        if pause.milliseconds is not None and pause.milliseconds > LONG_PAUSE_MS:
+            yield f"{pause.host}: its containers were paused for {pause.milliseconds / 1000:.1f} s"

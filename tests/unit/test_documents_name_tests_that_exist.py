@@ -1,0 +1,26 @@
+"""Where a document says which test shows something, that test is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMED = sorted(
+    {
+        (path, name)
+        for document in (ROOT / "docs").glob("*.md")
+        for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", document.read_text())
+    }
+)
+
+
+def test_there_are_some() -> None:
+    assert len(NAMED) >= 20
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED)
+def test_a_test_that_a_document_names_exists(path: str, name: str) -> None:
+    assert f"\ndef {name}(" in (ROOT / path).read_text()
