@@ -4,6 +4,7 @@ whatever call, nothing of ours stays paused beyond the timer, and nothing of oth
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -318,6 +319,58 @@ def test_thawing_another_run_leaves_this_one_alone(world: DockerWorld, capsules:
     capsules.quiesce(run=RUN, set_name=SET)
     capsules.thaw(run=LATER, set_name="other")
     assert world.paused() == {"web.1", "db.1"} | OPERATORS
+
+
+# ---- snapshots in the pause -------------------------------------------------------------------
+
+
+def test_in_the_pause_snapshots_are_made_and_after_it_they_are_mounted(
+    world: DockerWorld, capsules: Capsules
+) -> None:
+    capsules.quiesce(run=RUN, set_name=SET)
+    captured = capsules.capture(run=RUN, set_name=SET, timeout=60)
+    assert list(captured) == ["data"]
+    assert (world.mounts(), world.exists("/run/zrep/rsyncd-read.conf")) == ([], False)
+    capsules.thaw(run=RUN, set_name=SET)
+    (prepared,) = capsules.snapshot(run=RUN, set_name=SET, captured=captured)
+    assert prepared.created == captured["data"]
+    assert world.mounts() == ["/run/zrep/mnt/data"]
+    assert capsules.snapshot(run=RUN, set_name=SET, captured=captured) == (prepared,)
+    capsules.check(run=RUN, set_name=SET, source="data")
+    capsules.release(run=RUN, set_name=SET)
+    assert world.mounts() == []
+
+
+def test_a_thaw_that_failed_does_not_keep_the_snapshots_from_being_read(
+    world: DockerWorld, capsules: Capsules
+) -> None:
+    capsules.quiesce(run=RUN, set_name=SET)
+    captured = capsules.capture(run=RUN, set_name=SET, timeout=60)
+    capsules.snapshot(run=RUN, set_name=SET, captured=captured)
+    assert world.mounts() == ["/run/zrep/mnt/data"]
+
+
+def test_snapshots_that_were_lost_since_the_pause_are_not_replaced_by_others(
+    world: DockerWorld, capsules: Capsules
+) -> None:
+    """As after a boot in between: what is made now is not of that instant."""
+    capsules.quiesce(run=RUN, set_name=SET)
+    captured = capsules.capture(run=RUN, set_name=SET, timeout=60)
+    world.run("sh", "-c", "rm -r /run/zrep/state /run/zrep/quiesce")
+    time.sleep(max(0.0, captured["data"] + 1.01 - time.time()))
+    with pytest.raises(SourceFailed, match="taken in the pause are gone"):
+        capsules.snapshot(run=RUN, set_name=SET, captured=captured)
+
+
+def test_what_was_captured_and_never_mounted_goes_with_the_next_run(
+    world: DockerWorld, capsules: Capsules
+) -> None:
+    capsules.quiesce(run=RUN, set_name=SET)
+    capsules.capture(run=RUN, set_name=SET, timeout=60)
+    capsules.thaw()
+    later = capsules.snapshot(run=LATER, set_name=SET)
+    assert [p.module for p in later] == [f"data.{LATER}"]
+    assert world.run("ls", "/run/zrep/state").stdout == "data\n"
 
 
 # ---- what crashed runs leave ------------------------------------------------------------------

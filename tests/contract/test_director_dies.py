@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -149,29 +149,39 @@ def test_ended_by_sigterm_after_any_journal_line_it_thaws_and_releases_itself(
 # ---- zrep recover -----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def left_paused(worlds: Worlds, tmp_path: Path) -> Worlds:
-    """A run was killed in the pause, its snapshots prepared; no timer has fired yet."""
-    for at in range(1, 20):
-        direct(worlds, tmp_path, f"20260102_{at:06d}", signum=signal.SIGKILL, at=at)
+def killed_when(
+    worlds: Worlds, state: Path, condition: Callable[[DockerWorld], object]
+) -> WorldSite:
+    """A site whose director was killed when `condition` held on both hosts; no timer has fired."""
+    for at in range(1, 30):
+        direct(worlds, state, f"20260102_{at:06d}", signum=signal.SIGKILL, at=at)
         for world in worlds.values():
             settle(world)
-        if all(paused_beyond_the_operators(w) and w.mounts() for w in worlds.values()):
-            return worlds
-        direct(worlds, tmp_path, f"20260103_{at:06d}")
-    raise AssertionError("no signal fell into the pause")
+        if all(condition(w) for w in worlds.values()):
+            return WorldSite(config(NAMES, state), worlds)
+    raise AssertionError("no signal fell into that moment")
 
 
 @pytest.fixture
-def site(left_paused: Worlds, tmp_path: Path) -> WorldSite:
-    return WorldSite(config(NAMES, tmp_path), left_paused)
+def site(worlds: Worlds, tmp_path: Path) -> WorldSite:
+    """A run was killed in the pause."""
+    return killed_when(worlds, tmp_path, paused_beyond_the_operators)
+
+
+def test_recover_removes_snapshots_that_a_killed_run_left_mounted(
+    worlds: Worlds, tmp_path: Path
+) -> None:
+    site = killed_when(worlds, tmp_path, lambda w: w.mounts())
+    assert "cassandra-1: would release data" in render_leftovers(observe_leftovers(site))
+    assert "manager-1: removed data of run" in render_report(recover(site, Silent()))
+    assert [w.mounts() for w in worlds.values()] == [[], []]
 
 
 def test_recover_shows_then_thaws_and_removes_what_is_left(site: WorldSite) -> None:
     before = [w.paused() for w in site.worlds.values()]
     shown = render_leftovers(observe_leftovers(site))
     assert "manager-1: would thaw 2 containers of run" in shown
-    assert "cassandra-1: would release data" in shown
+    assert "cassandra-1: would thaw 2 containers of run" in shown
     assert [w.paused() for w in site.worlds.values()] == before
     report = recover(site, Silent())
     assert report.status is Exit.DONE

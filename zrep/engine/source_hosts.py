@@ -5,6 +5,7 @@ Each is asked at the same time as the others, and each step is journalled.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from zrep.engine.site import Site
 from zrep.errors import ZrepError
 from zrep.model.methods import before_seconds
 from zrep.model.source import BackupSet, SourceKey
-from zrep.source.barrier import Barrier, Outcome
+from zrep.source.barrier import Barrier, Outcome, pause_warnings
 from zrep.source.capsule_json import ProbeReport
 from zrep.source.capsules import Capsules
 from zrep.source.leftovers import clear, has_leftovers
@@ -78,32 +79,62 @@ class SourceHosts:
         """Every source's snapshot, prepared for reading; released however the body ends."""
         try:
             self._before()
-            yield self._capture()
+            yield self._capture(teller)
         finally:
             self._release(teller)
 
-    def _capture(self) -> Outcome:
+    def _capture(self, teller: Teller) -> Outcome:
         if not self.set.paused_hosts:
-            self._snapshot(None)
+            self._snapshot({})
             return Outcome()
-        return Barrier(
+        captured: dict[str, Mapping[str, int]] = {}
+        barrier = Barrier(
             hosts={h: self.capsules[h] for h in self.set.paused_hosts},
             quiesce=self.set.quiesce,
             run=self.run,
             set_name=self.set.name,
             step=lambda name: self._step(name, self.set.paused_hosts),
-        ).around(self._snapshot)
+        )
+        outcome = barrier.around(lambda deadline: captured.update(self._in_pause(deadline)))
+        self._tell(outcome, teller)
+        self._snapshot(captured)
+        return outcome
 
-    def _snapshot(self, deadline: float | None) -> None:
+    def _tell(self, outcome: Outcome, teller: Teller) -> None:
+        """At once: whatever comes next may fail, or take hours."""
+        for warning in pause_warnings(outcome.pauses):
+            teller.warn(warning)
+        paused = outcome.still_paused()
+        if paused is not None:
+            teller.warn(str(paused))
+
+    def _in_pause(self, deadline: float) -> Mapping[str, Mapping[str, int]]:
+        left = max(0.1, deadline - time.monotonic())
         actions = {
-            h: partial(self.capsules[h].snapshot, run=self.run, set_name=self.set.name)
-            for h in self.set.hosts
+            h: partial(c.capture, run=self.run, set_name=self.set.name, timeout=left)
+            for h, c in self._sources()
         }
         with self._step("snapshot", self.set.hosts):
-            if deadline is None:
-                together(actions)
-            else:
-                together_until(actions, deadline)
+            return together_until(actions, deadline)
+
+    def _snapshot(self, captured: Mapping[str, Mapping[str, int]]) -> None:
+        """Snapshots that can be read: new ones, or those that were `captured` in the pause."""
+        step = "open" if captured else "snapshot"
+        with self._step(step, self.set.hosts):
+            together(
+                {
+                    h: partial(
+                        c.snapshot,
+                        run=self.run,
+                        set_name=self.set.name,
+                        captured=captured.get(h),
+                    )
+                    for h, c in self._sources()
+                }
+            )
+
+    def _sources(self) -> Iterable[tuple[str, Capsules]]:
+        return ((h, self.capsules[h]) for h in self.set.hosts)
 
     def check(self, key: SourceKey) -> None:
         """Whether the source's snapshot still holds what was captured; SourceFailed if not."""

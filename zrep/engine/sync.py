@@ -29,7 +29,6 @@ from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
 from zrep.model.source import BackupSet, Source
 from zrep.planner.backups import find_backups
 from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish
-from zrep.source.barrier import Outcome, pause_warnings
 from zrep.zfs.port import Zfs
 
 
@@ -111,7 +110,6 @@ class Run:
         verify_sources(self.site.config, self.hosts.probe(), self.site.target_host)
         self.create_children()
         with self.hosts.captured(self) as outcome:
-            self.tell(outcome)
             published = self.publish(self.transfer(), outcome.pauses)
         return SyncReport(
             published=published,
@@ -119,14 +117,6 @@ class Run:
             warnings=tuple(self.warnings),
             still_paused=outcome.still_paused(),
         )
-
-    def tell(self, outcome: Outcome) -> None:
-        """At once, for the transfer may take hours."""
-        for warning in pause_warnings(outcome.pauses):
-            self.warn(warning)
-        paused = outcome.still_paused()
-        if paused is not None:
-            self.warn(str(paused))
 
     def create_children(self) -> None:
         for dataset in self.plan.create:

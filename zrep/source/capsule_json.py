@@ -272,6 +272,12 @@ def parse_prepared(events: Sequence[Fields]) -> tuple[Prepared, ...]:
     )
 
 
+def parse_captured(events: Sequence[Fields]) -> Mapping[str, int]:
+    """When each source was captured, whether it can be read already or not; epoch seconds."""
+    found = (*of_kind(events, "captured"), *of_kind(events, "prepared"))
+    return {e.text("source"): int(e.number("created")) for e in found}
+
+
 def parse_checked(events: Sequence[Fields]) -> tuple[Checked, ...]:
     return tuple(
         Checked(

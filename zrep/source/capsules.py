@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from zrep.errors import AccessRefused, Busy, CommandFailed, CommandTimeout, SourceFailed
@@ -17,6 +17,7 @@ from zrep.source.capsule_json import (
     Quiesced,
     Thawed,
     is_finished,
+    parse_captured,
     parse_checked,
     parse_events,
     parse_prepared,
@@ -88,12 +89,30 @@ class Capsules:
             parse_thawed, self._ask("thaw", run=run, set_name=set_name, timeout=timeout)
         )
 
-    def snapshot(
-        self, *, run: str, set_name: str, timeout: float | None = None
-    ) -> tuple[Prepared, ...]:
-        """Snapshot and mount all sources of the set on this host, or none."""
+    def capture(self, *, run: str, set_name: str, timeout: float) -> Mapping[str, int]:
+        """Snapshot all sources of the set on this host, or none; when each was (epoch seconds).
+
+        While the run holds the host's containers, mounting is left to `snapshot`.
+        """
         events = self._ask("snapshot", run=run, set_name=set_name, timeout=timeout)
-        return self._read(parse_prepared, events)
+        return self._read(parse_captured, events)
+
+    def snapshot(
+        self, *, run: str, set_name: str, captured: Mapping[str, int] | None = None
+    ) -> tuple[Prepared, ...]:
+        """Snapshot and mount all sources of the set on this host, or none.
+
+        SourceFailed when they are not those that were `captured` before.
+        """
+        prepared = self._read(parse_prepared, self._ask("snapshot", run=run, set_name=set_name))
+        if captured is not None and captured != {p.source: p.created for p in prepared}:
+            raise SourceFailed(
+                "the snapshots that were taken in the pause are gone",
+                where=self.host.name,
+                why="the host has made others since",
+                next_step="look whether it was restarted; then run the backup again",
+            )
+        return prepared
 
     def check(self, *, run: str, set_name: str, source: str | None = None) -> tuple[Checked, ...]:
         """Whether what was prepared still is what was captured; SourceFailed when it is not.
