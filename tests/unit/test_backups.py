@@ -81,6 +81,61 @@ def test_latest_is_never_partial() -> None:
     assert str(resolve(found, "latest").id) == NOON
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("latest~0", TWO),
+        ("latest~1", ONE),
+        ("latest~2", NOON),
+        ("@2022-01-02", TWO),
+        ("@20220101", ONE),
+        ("@2022-01-01T12:59:59", NOON),
+        ("@2022-01-01T13:00", ONE),
+        ("@20220101_130000", ONE),
+        ("@2022-01-01T14:00+01:00", ONE),
+        ("@2022-01-01T13:00:00Z", ONE),
+        ("@1641042000", ONE),
+        ("@1641041999", NOON),
+        ("@2100-01-01", TWO),
+    ],
+)
+def test_so_many_before_the_newest_or_what_there_was_at_a_time(text: str, meant: str) -> None:
+    found = backups(
+        *(child(A, i, described=manifest((A,))) for i in (NOON, TWO, ONE)),
+        child(A, "20220103_120000", described=manifest((A,), failed=(B,))),
+    )
+    assert str(resolve(found, text).id) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("latest~3", "only 3 are complete.*20220101_120000"),
+        ("latest~", "latest~2"),
+        ("latest~-1", "latest~2"),
+        ("latest~²", "latest~2"),
+        ("latest~9999999999", "latest~2"),
+        ("@2021-12-31", "at or before 2021-12-31T23:59:59Z.*20220101_120000"),
+        ("@", "not a time"),
+        ("@yesterday", "not a time"),
+        ("@99999999999999999999", "not a time"),
+        ("@2022-13-01", "not a time"),
+    ],
+)
+def test_a_place_in_history_that_has_none_says_what_there_is(text: str, said: str) -> None:
+    found = backups(*(child(A, i, described=manifest((A,))) for i in (NOON, TWO, ONE)))
+    with pytest.raises(BackupNotFound, match=f"(?s){said}"):
+        resolve(found, text)
+
+
+def test_the_latest_of_a_source_is_the_latest_that_has_it() -> None:
+    one, two = manifest((A,), set_name="one"), manifest((B,), set_name="two")
+    found = backups(child(A, NOON, described=one), child(B, TWO, described=two))
+    assert str(resolve(found, "latest", having=A).id) == NOON
+    with pytest.raises(BackupNotFound, match="with the source h1/a"):
+        resolve(found, TWO, having=A)
+
+
 WORDS = st.from_regex(r"[a-z0-9][a-z0-9_.\-]{0,20}", fullmatch=True)
 RECORDS = st.builds(
     SourceRecord,

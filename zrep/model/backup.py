@@ -104,6 +104,13 @@ class Backup:
         return self.manifest.set_name if self.manifest else ""
 
     @property
+    def keys(self) -> tuple[SourceKey, ...]:
+        return tuple(c.key for c in self.children)
+
+    def child(self, key: SourceKey) -> Child | None:
+        return next((c for c in self.children if c.key == key), None)
+
+    @property
     def creation(self) -> int:
         return min(c.snapshot.creation for c in self.children)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 
 from zrep.errors import BackupNotFound
 from zrep.model.backup import SET, Backup, Child, Manifest, SourceRecord, State, decode_manifest
@@ -82,27 +83,84 @@ def _state(
     return manifest.state
 
 
-def resolve(backups: Sequence[Backup], text: str) -> Backup:
-    """The one backup meant by `text`: an exact id, an unambiguous beginning of one, or `latest`.
+def resolve(backups: Sequence[Backup], text: str, *, having: SourceKey | None = None) -> Backup:
+    """The one backup meant by `text`; with `having` only those that hold that source count.
 
-    `latest` is the newest complete backup. Raises BackupNotFound with the candidates.
+    An exact id, an unambiguous beginning of one, `latest` (the newest complete backup),
+    `latest~2` (the second complete one before it), or `@TIME` (the newest complete one whose run
+    began at or before then): `@2026-11-23` is any time of that day, `@2026-11-23T10:00` and
+    `@1795428000` are instants; without an offset times are UTC, as ids are.
+    Raises BackupNotFound with the candidates.
     """
-    if text == "latest":
-        complete = [b for b in backups if b.state is State.COMPLETE]
-        if complete:
-            return complete[0]
-        raise BackupNotFound("no complete backup yet", next_step="run: zrep sync")
-    found = [b for b in backups if str(b.id).startswith(text)] if text else []
+    known = [b for b in backups if having is None or having in b.keys]
+    if text.startswith("@"):
+        return _at_or_before(known, text)
+    if text == "latest" or text.startswith("latest~"):
+        return _latest(known, text)
+    found = [b for b in known if str(b.id).startswith(text)] if text else []
     exact = [b for b in found if str(b.id) == text] or found
     if len(exact) == 1:
         return exact[0]
-    raise _not_found(text, exact)
+    raise _not_found(text, exact, having)
 
 
-def _not_found(text: str, candidates: Sequence[Backup]) -> BackupNotFound:
+def _latest(backups: Sequence[Backup], text: str) -> Backup:
+    back = text.removeprefix("latest").removeprefix("~") or "0"
+    if not (back.isascii() and back.isdecimal() and len(back) < 10) or text == "latest~":
+        raise BackupNotFound(f"no backup {text!r}", next_step="write it like latest~2")
+    complete = [b for b in backups if b.state is State.COMPLETE]
+    if int(back) < len(complete):
+        return complete[int(back)]
+    if not complete:
+        raise BackupNotFound("no complete backup yet", next_step="run: zrep sync")
+    raise BackupNotFound(
+        f"no backup {text!r}",
+        why=f"only {len(complete)} are complete, the oldest is {complete[-1].id}",
+        next_step="zrep list shows the backups there are",
+    )
+
+
+def _at_or_before(backups: Sequence[Backup], text: str) -> Backup:
+    end = _parse_moment(text[1:])
+    complete = [b for b in backups if b.state is State.COMPLETE]
+    for backup in complete:
+        if backup.id.moment <= end:
+            return backup
+    why = f"the oldest is {complete[-1].id}" if complete else "there is no complete one at all"
+    raise BackupNotFound(
+        f"no complete backup at or before {end:%Y-%m-%dT%H:%M:%SZ}",
+        why=why,
+        next_step="zrep list shows the backups there are",
+    )
+
+
+def _parse_moment(text: str) -> datetime:
+    try:
+        if text.isascii() and text.isdecimal() and len(text) > len("20261123"):
+            return datetime.fromtimestamp(int(text), UTC)
+        moment = _last_second_of(text) or datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise BackupNotFound(
+            f"not a time: {text!r}",
+            next_step="write it like @2026-11-23, @2026-11-23T10:00 or @1795428000",
+        ) from None
+
+
+def _last_second_of(text: str) -> datetime | None:
+    """The end of the day that `text` names; None when it says more than a day."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC)
+
+
+def _not_found(text: str, candidates: Sequence[Backup], having: SourceKey | None) -> BackupNotFound:
     if not candidates:
+        holding = f" with the source {having}" if having else ""
         return BackupNotFound(
-            f"no backup {text!r}", next_step="zrep list shows the backups there are"
+            f"no backup {text!r}{holding}", next_step="zrep list shows the backups there are"
         )
     names = ", ".join(str(b.id) for b in candidates[:10])
     return BackupNotFound(
