@@ -52,7 +52,11 @@ def target_gate() -> Gate:
 
 
 def replica_gate() -> Gate:
-    policy = GatePolicy(role=Role.REPLICA, dataset=DatasetName("tank/sbdi"))
+    policy = GatePolicy(
+        role=Role.REPLICA,
+        dataset=DatasetName("tank/sbdi"),
+        sessions=DatasetName("tank/sbdi-sessions"),
+    )
     return Gate(policy=policy, facts=KnownFacts(), pull_argv=expected_pull)
 
 

@@ -26,6 +26,7 @@ from zrep.capsule.render import (
 from zrep.errors import ConfigError
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
+from zrep.model.session import replica_sessions
 from zrep.model.source import (
     Address,
     BackupSet,
@@ -211,6 +212,7 @@ def test_the_targets_gate_reads_what_is_rendered_for_it() -> None:
 def test_the_replicas_gate_reads_what_is_rendered_for_it() -> None:
     policy = parse_policy(render_replica_gate(DatasetName("tank/sbdi")), Role.REPLICA)
     assert str(policy.dataset) == "tank/sbdi"
+    assert policy.sessions == replica_sessions(DatasetName("tank/sbdi"))
     assert policy.pulls == ()
 
 

@@ -12,6 +12,7 @@ from tests.unit.gate_support import RUN, SNAP, TOKEN, mail_pull, replica_gate, t
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import Allowed
 from zrep.engine.mount import SESSIONS as SESSIONS_ROOT
+from zrep.engine.mount import clone_properties
 from zrep.engine.replicate import PARENT
 from zrep.engine.sync import CONTAINER as SYNC_CONTAINER
 from zrep.model.names import DatasetName, SnapshotName
@@ -50,7 +51,8 @@ def target_requests() -> Iterator[Argv]:
         SESSIONS / "s", {"canmount": "noauto", "io.zrep:owner": "anna b"}, mount=False
     )
     yield zfs.snapshot_argv([SNAPSHOT, (ROOT / "solr-1/local").at(SNAP)], MANIFEST)
-    yield zfs.clone_argv(SNAPSHOT, CLONE, {"canmount": "noauto", "readonly": "on"})
+    for writable in (True, False):
+        yield zfs.clone_argv(SNAPSHOT, CLONE, clone_properties(writable=writable))
     yield zfs.bookmark_argv(SNAPSHOT, MARK)
     yield zfs.destroy_snapshots_argv([SNAPSHOT, MAIL.at(f"zrep_{RUN}_daily.hourly")])
     yield zfs.destroy_bookmark_argv(MAIL, MARK)
@@ -90,6 +92,24 @@ def replica_requests() -> Iterator[Argv]:
     yield zfs.hold_argv([snapshot], "zrep:replica:offsite")
     yield zfs.release_argv([snapshot], "zrep:replica:offsite")
     yield zfs.set_argv([snapshot], MANIFEST)
+    yield from replica_sessions()
+
+
+def replica_sessions() -> Iterator[Argv]:
+    root = DatasetName("tank/sbdi-sessions")
+    snapshot = DatasetName("tank/sbdi/manager-1/mail").at(SNAP)
+    clone = root / "20260102_030405-ab12/manager-1/mail"
+    yield from reads(root, snapshot)
+    yield zfs.create_argv(root, SESSIONS_ROOT, mount=False)
+    yield zfs.create_argv(
+        root / "s", {"canmount": "noauto", "io.zrep:owner": "anna b"}, mount=False
+    )
+    yield zfs.hold_argv([snapshot], "zrep:session:20260102_030405-ab12")
+    yield zfs.release_argv([snapshot], "zrep:session:20260102_030405-ab12")
+    yield zfs.clone_argv(snapshot, clone, clone_properties(writable=False))
+    yield zfs.mount_argv(clone)
+    yield zfs.unmount_argv(clone)
+    yield zfs.destroy_argv(clone)
 
 
 @pytest.mark.parametrize("argv", tuple(target_requests()), ids=" ".join)
@@ -108,6 +128,7 @@ def test_a_replica_accepts_what_the_director_asks(argv: Argv) -> None:
         {},
         {"estimate": True},
         {"max_delete": 100},
+        {"bwlimit": 20480},
         {"exclude": ("/lost+found/", "*.tmp", "a b")},
         {"exclude": ("x",), "estimate": True, "max_delete": 0},
     ],

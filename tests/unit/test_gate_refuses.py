@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.gate_support import (
@@ -15,7 +17,7 @@ from tests.unit.gate_support import (
     target_gate,
 )
 from zrep.capsule.gate import Gate
-from zrep.capsule.gate_policy import Refusal
+from zrep.capsule.gate_policy import Allowed, Refusal
 
 DS = "backup/current/manager-1/mail"
 MARK = f"zrep_{RUN}_offsite"
@@ -241,7 +243,31 @@ rm -rf /
 mount /dev/sda /mnt
 """
 
+LOCKED = "-o canmount=noauto -o readonly=on -o exec=off -o setuid=off -o devices=off"
 REPLICA = f"""
+zfs clone {LOCKED} tank/sbdi/x@{SNAP} tank/sbdi-sessions
+zfs clone {LOCKED} tank/sbdi/x@{SNAP} tank/sbdi/y
+zfs clone {LOCKED} tank/sbdi/x@{SNAP} tank/other/y
+zfs clone {LOCKED} tank/other/x@{SNAP} tank/sbdi-sessions/y
+zfs clone {LOCKED} -o mountpoint=/etc tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs clone {LOCKED} -o readonly=off tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs clone {LOCKED.replace("readonly=on", "readonly=off")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs clone {LOCKED.replace("setuid=off", "setuid=on")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs clone {LOCKED.replace("noauto", "off")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs clone {LOCKED.removesuffix(" -o devices=off")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs clone tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs mount tank/sbdi-sessions
+zfs unmount tank/sbdi-sessions
+zfs unmount -f tank/sbdi-sessions/y
+zfs destroy tank/sbdi-sessions
+zfs destroy -r tank/sbdi-sessions/y
+zfs destroy tank/sbdi-sessions/y@{SNAP}
+zfs destroy tank/sbdi-sessions/y#{MARK}
+zfs receive -s -u tank/sbdi-sessions/y
+zfs receive -A tank/sbdi-sessions/y
+zfs hold zrep:session:x tank/sbdi-sessions/y@{SNAP}
+zfs set readonly=off tank/sbdi-sessions/y
+zfs create -o setuid=on tank/sbdi-sessions/y
 {LIST} backup/current
 {LIST} tank
 zfs destroy tank/sbdi/manager-1/mail@{SNAP}
@@ -393,13 +419,31 @@ def test_a_pull_with_one_word_changed_is_refused(old: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    ["-v", "--ignore-errors", "--exclude=+ x", "--exclude=!", "--max-delete=x", "--dry-run", "-n"],
+    [
+        "-v",
+        "--ignore-errors",
+        "--exclude=+ x",
+        "--exclude=!",
+        "--max-delete=x",
+        "--bwlimit=0",
+        "--bwlimit=x",
+        "--dry-run",
+        "-n",
+    ],
 )
 @pytest.mark.parametrize("at", [1, 5, -3, -2])
 def test_a_pull_with_a_word_more_is_refused(extra: str, at: int) -> None:
     argv = [*GOOD]
     argv.insert(at, extra)
     assert isinstance(target_gate().judge(argv), Refusal)
+
+
+def test_a_replica_without_a_place_for_sessions_clones_nothing() -> None:
+    gate = replica_gate()
+    closed = replace(gate, policy=replace(gate.policy, sessions=None))
+    argv = words(f"zfs clone {LOCKED} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y")
+    assert gate.judge(argv) == Allowed(argv=argv)
+    assert isinstance(closed.judge(argv), Refusal)
 
 
 def test_a_replica_pulls_nothing() -> None:

@@ -44,7 +44,10 @@ _CREATE = {
     "xattr": {"sa"},
     "acltype": {"posix"},
 }
-_CLONE = {"canmount": {"off", "noauto"}, "readonly": {"on", "off"}}
+_LOCKED = {"exec": {"off"}, "setuid": {"off"}, "devices": {"off"}}
+_CLONE = {"canmount": {"off", "noauto"}, "readonly": {"on", "off"}, **_LOCKED}
+# On a replica a clone must say all of these: nothing may depend on what it would inherit.
+_REPLICA_CLONE = {"canmount": {"noauto"}, "readonly": {"on"}, **_LOCKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +132,18 @@ def _holds(gate: Gate, words: Words) -> None:
         gate.inside(name.dataset)
 
 
-def _assignments(words: Words, known: Mapping[str, set[str]]) -> None:
+def _assignments(words: Words, known: Mapping[str, set[str]]) -> set[str]:
+    """The properties that were set; each to one of the known values."""
+    keys: set[str] = set()
     while words.skip("-o"):
         key, value = assignment(words.take("a property"))
+        keys.add(key)
         if is_ours(key) or value in known.get(key, ()):
             continue
         if key == "compression" and known is _CREATE and _COMPRESSION.fullmatch(value):
             continue
         refuse(f"{key}={value} may not be set here")
+    return keys
 
 
 def _create(gate: Gate, words: Words) -> None:
@@ -152,6 +159,14 @@ def _snapshot(gate: Gate, words: Words) -> None:
 
 def _clone(gate: Gate, words: Words) -> None:
     _assignments(words, _CLONE)
+    gate.backup_snapshot(words.take("a snapshot"))
+    gate.clone_place(words.last(dataset))
+
+
+def _clone_locked(gate: Gate, words: Words) -> None:
+    missing = _REPLICA_CLONE.keys() - _assignments(words, _REPLICA_CLONE)
+    if missing:
+        refuse(f"a clone here must say {', '.join(sorted(missing))}")
     gate.backup_snapshot(words.take("a snapshot"))
     gate.clone_place(words.last(dataset))
 
@@ -177,6 +192,10 @@ def _destroy(gate: Gate, words: Words) -> None:
             refuse(f"{word} is not zrep's")
     else:
         gate.clone_place(dataset(word))
+
+
+def _clone_only(gate: Gate, words: Words) -> None:
+    gate.clone_place(words.last(dataset))
 
 
 def _hold(gate: Gate, words: Words) -> None:
@@ -247,5 +266,12 @@ _FORMS: Mapping[Role, Mapping[str, Form]] = {
         "unmount": _mount,
         "send": _send,
     },
-    Role.REPLICA: {**_BOTH, "receive": _receive},
+    Role.REPLICA: {
+        **_BOTH,
+        "receive": _receive,
+        "clone": _clone_locked,
+        "mount": _clone_only,
+        "unmount": _clone_only,
+        "destroy": _clone_only,
+    },
 }

@@ -39,7 +39,7 @@ class PullLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """Everything at and below `dataset`, and for a target the clones below `sessions`."""
+    """Everything at and below `dataset`, and the clones below `sessions`."""
 
     role: Role
     dataset: DatasetName
@@ -95,7 +95,7 @@ def parse_policy(text: str, role: Role) -> GatePolicy:
     pulls = [{ source = "manager-1/mail", address = "10.0.0.11", port = 22 }]
     """
     table = _table(tomllib.loads(text).get(role.value), f"[{role}]")
-    known = {"dataset"} | ({"sessions", "login", "pulls"} if role is Role.TARGET else set())
+    known = {"dataset", "sessions"} | ({"login", "pulls"} if role is Role.TARGET else set())
     unknown = sorted(set(table) - known)
     if unknown:
         raise ValueError(f"[{role}]: unknown {', '.join(unknown)}")

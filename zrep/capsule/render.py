@@ -16,6 +16,7 @@ from hashlib import sha256
 from zrep.errors import ConfigError
 from zrep.model.methods import METHODS
 from zrep.model.names import DatasetName
+from zrep.model.session import replica_sessions
 from zrep.model.source import BackupSet, Config, Database, Prepare, Source, SourceKey
 
 LIBEXEC = "/usr/libexec/zrep"
@@ -252,6 +253,7 @@ def render_replica_gate(dataset: DatasetName) -> str:
     return (
         "# Written by zrep: what the control key may do here.\n"
         f"[replica]\ndataset = {json.dumps(str(dataset))}\n"
+        f"sessions = {json.dumps(str(replica_sessions(dataset)))}\n"
     )
 
 

@@ -2,45 +2,102 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option, load_config, operator
+from zrep.cli.completion import backup_ids, replica_option, services, sources
+
+if TYPE_CHECKING:
+    from zrep.engine.mount import MountPlan
+    from zrep.engine.requests import MountWish, Place
+    from zrep.model.session import Session
 
 
 @click.command("mount")
-@click.argument("backup", metavar="ID")
-@click.option("--purpose", default="", help="Why, for whoever looks at zrep sessions.")
+@click.argument("backup", metavar="ID", shell_complete=backup_ids)
+@click.option(
+    "--source",
+    "wanted",
+    multiple=True,
+    metavar="HOST/SOURCE",
+    shell_complete=sources,
+    help="Only this source; may be given several times.",
+)
+@click.option(
+    "--service",
+    shell_complete=services,
+    help="Only the source of this service; prints where its data lies.",
+)
+@click.option("--rw", "writable", is_flag=True, help="Let the clones be written to.")
 @click.option("--ttl", default="24h", show_default=True, help="How long it is meant to stay.")
+@click.option("--purpose", default="", help="Why, for whoever looks at zrep sessions.")
+@replica_option
 @dry_run_option
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context,
     backup: str,
-    purpose: str,
+    wanted: tuple[str, ...],
+    service: str | None,
+    writable: bool,
     ttl: str,
+    purpose: str,
+    replica: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Mount a backup read-only and print one path per source. ID may be `latest`.
+    """Mount a backup as clones of its own and print one path per source.
+
+    ID is a backup's id or the beginning of one, `latest`, `latest~2` (the second complete backup
+    before it), or `@TIME`, the newest complete one that began at or before then: `@2026-11-23`
+    is any time of that day, `@2026-11-23T10:00` an instant in UTC.
 
     \b
     Examples:
       zrep mount latest
-      zrep mount 20220906_082043 --purpose 'find the lost report' --ttl 4h
+      zrep mount @2026-11-23 --source manager-1/docker --ttl 4h
+      zrep mount latest~1 --service wordpress --purpose 'find the lost report'
+      zrep mount latest --from offsite
     """
-    from zrep.engine.mount import apply_mount, mountpoints
-    from zrep.engine.requests import mount_request
+    from zrep.engine.requests import MountWish, mount_request, place_of, service_of
     from zrep.engine.site import open_site
-    from zrep.report.backups import session_json
 
     with open_site(load_config(ctx)) as site:
-        plan = mount_request(site, backup, owner=operator(), purpose=purpose, ttl=ttl)
-        session = plan.session if dry_run else apply_mount(site.target, plan)
+        place = place_of(site, replica)
+        wish = MountWish(
+            backup=backup,
+            owner=operator(),
+            purpose=purpose,
+            ttl=ttl,
+            sources=wanted,
+            service=service_of(site, service),
+            writable=writable,
+        )
+        plan = mount_request(place, wish)
+        if dry_run:
+            _tell_plan(plan, as_json=as_json)
+        else:
+            _mount(place, plan, wish, as_json=as_json)
+
+
+def _tell_plan(plan: MountPlan, *, as_json: bool) -> None:
+    from zrep.report.sessions import session_json
+
     if as_json:
-        emit_json(session_json(session))
-    elif dry_run:
-        click.echo("\n".join(f"would clone {origin} to {to}" for _, origin, to in plan.clones))
+        emit_json(session_json(plan.session))
     else:
-        click.echo(f"session {session.name}, until umounted with: zrep umount {session.name}")
-        click.echo("\n".join(f"{key}\t{path}" for key, path in mountpoints(session).items()))
+        click.echo("\n".join(f"would clone {origin} to {to}" for _, origin, to in plan.clones))
+
+
+def _mount(place: Place, plan: MountPlan, wish: MountWish, *, as_json: bool) -> None:
+    from zrep.engine.mount import apply_mount, mountpoints
+    from zrep.report.sessions import render_mounted, session_json
+
+    session: Session = apply_mount(place.zfs, plan)
+    if as_json:
+        emit_json(session_json(session, place.address, wish.service))
+    else:
+        click.echo(render_mounted(session, mountpoints(session), place.replica, wish.service))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from zrep.cli.common import emit_json, json_option, load_config
+from zrep.cli.completion import backup_ids
 
 
 @click.command("show")
-@click.argument("backup", metavar="ID")
+@click.argument("backup", metavar="ID", shell_complete=backup_ids)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, backup: str, as_json: bool) -> None:
-    """Show one backup: its sources, totals and state. ID may be `latest`.
+    """Show one backup: its sources, totals and state. ID is as for `zrep mount`.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Sessions: a backup's children as clones, mounted read-only, found again from ZFS alone."""
+"""Sessions: a backup's children as mounted clones, found again from ZFS alone."""
 
 from __future__ import annotations
 
@@ -33,22 +33,40 @@ class MountPlan:
         return tuple(origin for _, origin, _ in self.clones)
 
 
-def plan_mount(backup: Backup, session: Session) -> MountPlan:
-    """`<sessions>/<session>/<host>/<source>` for every child of the backup."""
-    hosts = sorted({c.key.host for c in backup.children})
+def plan_mount(
+    backup: Backup, session: Session, *, only: Sequence[SourceKey] | None = None
+) -> MountPlan:
+    """`<sessions>/<session>/<host>/<source>` for every child of the backup, or `only` for these.
+
+    UnknownName when the backup does not hold one of them.
+    """
+    _check_held(backup, only or ())
+    children = [c for c in backup.children if only is None or c.key in only]
+    hosts = sorted({c.key.host for c in children})
     return MountPlan(
         session=session,
         containers=tuple(session.dataset / host for host in hosts),
         clones=tuple(
             (c.key, c.snapshot.name, session.dataset / str(c.key))
-            for c in sorted(backup.children, key=lambda c: c.key)
+            for c in sorted(children, key=lambda c: c.key)
         ),
     )
+
+
+def _check_held(backup: Backup, wanted: Sequence[SourceKey]) -> None:
+    missing = [str(key) for key in wanted if key not in backup.keys]
+    if missing:
+        raise UnknownName(
+            f"backup {backup.id} does not hold {', '.join(missing)}",
+            why=f"it holds {', '.join(sorted(map(str, backup.keys)))}",
+            next_step="name one of these, or take another backup: zrep list",
+        )
 
 
 def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
     """Make and mount the clones; on failure everything this call made is taken away again."""
     root = plan.session.dataset
+    properties_of_clones = clone_properties(writable=plan.session.writable)
     _ensure_root(zfs, root.parent or root)
     with ExitStack() as undo:
         properties = {"canmount": "noauto", **encode_session(plan.session)}
@@ -61,11 +79,16 @@ def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
             zfs.create(container, CONTAINER, mount=False)
             undo.callback(zfs.destroy, container)
         for _, origin, dataset in plan.clones:
-            zfs.clone(origin, dataset, {"canmount": "noauto", "readonly": "on"})
+            zfs.clone(origin, dataset, properties_of_clones)
             undo.callback(zfs.destroy, dataset)
             zfs.mount(dataset)
         undo.pop_all()
     return get_session(list_sessions(zfs, root.parent or root), plan.session.name)
+
+
+def clone_properties(*, writable: bool) -> dict[str, str]:
+    """Said of each clone itself, whatever the sessions' root was made with."""
+    return {"canmount": "noauto", "readonly": "off" if writable else "on", **LOCKED_DOWN}
 
 
 def _ensure_root(zfs: Zfs, root: DatasetName) -> None:
@@ -95,16 +118,45 @@ def get_session(sessions: Sequence[Session], name: str) -> Session:
 def umount(zfs: Zfs, session: Session) -> None:
     """Destroy the session's clones, then itself; only datasets below its own root are touched.
 
-    DatasetBusy when somebody still uses a clone: what is left stays a session and umount can be
-    repeated.
+    DatasetBusy when somebody still uses a clone: then all clones are mounted as before.
     """
     tree = zfs.inventory(session.dataset, snapshots=False)
     origins = [d.origin for d in tree if d.origin is not None]
+    _unmount_all(zfs, tree)
     for name in _deepest_first(tree):
         if name != session.dataset:
             zfs.destroy(name)
     zfs.release(origins, session.tag)
     zfs.destroy(session.dataset)
+
+
+def _unmount_all(zfs: Zfs, tree: Inventory) -> None:
+    """All or none, so that a session in use stays whole."""
+    mounted = {d.name for d in tree if d.mounted}
+    with ExitStack() as undo:
+        for name in _deepest_first(tree):
+            if name in mounted:
+                zfs.unmount(name)
+                undo.callback(zfs.mount, name)
+        undo.pop_all()
+
+
+def umount_expired(
+    zfs: Zfs, sessions: Sequence[Session], now: int
+) -> tuple[tuple[Session, ...], Mapping[str, ZfsError]]:
+    """Umount what was meant to stay until before `now` (epoch seconds).
+
+    Returns the sessions that are gone, and why by name for those that could not go.
+    """
+    gone: list[Session] = []
+    kept: dict[str, ZfsError] = {}
+    for session in (s for s in sessions if s.expires < now):
+        try:
+            umount(zfs, session)
+            gone.append(session)
+        except ZfsError as error:
+            kept[session.name] = error
+    return tuple(gone), kept
 
 
 def _deepest_first(tree: Inventory) -> Sequence[DatasetName]:

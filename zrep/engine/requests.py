@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from zrep.engine.mount import MountPlan, plan_mount
-from zrep.engine.observe import backups_at
-from zrep.engine.site import Site
-from zrep.errors import UsageError
-from zrep.model.session import Session
-from zrep.planner.backups import resolve
+from zrep.engine.mount import MountPlan, list_sessions, plan_mount
+from zrep.engine.observe import backups_at, observe_replica
+from zrep.engine.site import Site, pick
+from zrep.errors import Refused, UnknownName, UsageError
+from zrep.model.backup import Backup
+from zrep.model.names import DatasetName
+from zrep.model.session import Session, replica_sessions
+from zrep.model.source import Address, Service, SourceKey
+from zrep.planner.backups import find_backups, resolve
+from zrep.zfs.port import Zfs
 
-_SPAN = re.compile(r"(\d+)([smhd])")
+_SPAN = re.compile(r"(\d{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -27,17 +33,110 @@ def parse_span(text: str, *, option: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def mount_request(site: Site, backup: str, *, owner: str, purpose: str, ttl: str) -> MountPlan:
-    """The plan for a new session of the backup that `backup` names."""
-    seconds = parse_span(ttl, option="--ttl")
-    found = resolve(backups_at(site.target, site.root), backup)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A tree of backups and where its sessions live; `address` None means this machine."""
+
+    zfs: Zfs
+    root: DatasetName
+    sessions_root: DatasetName
+    address: Address | None
+    replica: str | None = None
+
+    def backups(self) -> Sequence[Backup]:
+        """Newest first."""
+        if self.replica is None:
+            return backups_at(self.zfs, self.root)
+        return find_backups(observe_replica(self.zfs, self.root), self.root)
+
+    def sessions(self) -> Sequence[Session]:
+        """Oldest first."""
+        return list_sessions(self.zfs, self.sessions_root)
+
+
+def place_of(site: Site, replica: str | None) -> Place:
+    """The target, or the replica of that name."""
+    if replica is None:
+        return Place(
+            zfs=site.target,
+            root=site.root,
+            sessions_root=site.sessions_root,
+            address=site.config.target.address,
+        )
+    found = site.replica(replica)
+    return Place(
+        zfs=site.replica_zfs(found),
+        root=found.dataset,
+        sessions_root=replica_sessions(found.dataset),
+        address=found.address,
+        replica=found.name,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountWish:
+    """What is asked for; `backup`, `ttl`, `sources` as written on the command line.
+
+    Without sources and without a service everything is mounted.
+    """
+
+    backup: str
+    owner: str
+    purpose: str = ""
+    ttl: str = "24h"
+    sources: tuple[str, ...] = ()
+    service: Service | None = None
+    writable: bool = False
+
+
+def service_of(site: Site, name: str | None) -> Service | None:
+    return None if name is None else pick(site.config.services, name, what="service")
+
+
+def mount_request(place: Place, wish: MountWish) -> MountPlan:
+    """The plan for a new session of the backup that the wish names."""
+    seconds = parse_span(wish.ttl, option="--ttl")
+    if wish.writable and place.replica is not None:
+        raise Refused(
+            "a session on a replica is read-only",
+            where=place.replica,
+            next_step="leave out --rw, or mount on the target",
+        )
+    backups = place.backups()
+    only = _wanted(backups, wish)
+    found = resolve(backups, wish.backup, having=only[0] if only else None)
     name = f"{found.id}-{secrets.token_hex(2)}"
     session = Session(
         name=name,
-        dataset=site.config.target.sessions / name,
+        dataset=place.sessions_root / name,
         backup=found.id,
-        owner=owner,
-        purpose=purpose,
+        owner=wish.owner,
+        purpose=wish.purpose or (f"service {wish.service.name}" if wish.service else ""),
         expires=int(time.time()) + seconds,
+        writable=wish.writable,
     )
-    return plan_mount(found, session)
+    return plan_mount(found, session, only=only or None)
+
+
+def _wanted(backups: Sequence[Backup], wish: MountWish) -> tuple[SourceKey, ...]:
+    named = tuple(source_named(text, backups) for text in wish.sources)
+    if wish.service is None:
+        return named
+    if named and wish.service.source not in named:
+        raise UsageError(
+            f"service {wish.service.name} lies on {wish.service.source}, not on what --source says",
+            next_step="leave out --source",
+        )
+    return (wish.service.source,)
+
+
+def source_named(text: str, backups: Sequence[Backup]) -> SourceKey:
+    """The source that some backup holds under exactly that name."""
+    known = {str(key): key for backup in backups for key in backup.keys}
+    if text in known:
+        return known[text]
+    raise UnknownName(
+        f"no backup holds a source {text!r}",
+        why=f"there are {', '.join(sorted(known))}" if known else "there are no backups yet",
+        next_step="write it like manager-1/docker",
+    )

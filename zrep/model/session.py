@@ -15,13 +15,17 @@ _BACKUP = PREFIX + "backup"
 _OWNER = PREFIX + "owner"
 _PURPOSE = PREFIX + "purpose"
 _EXPIRES = PREFIX + "expires"
+_ACCESS = PREFIX + "access"
+_WRITABLE = "rw"
+_TAG = "zrep:session:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """`clones` maps each source to its clone and where that is mounted (None: not mounted).
 
-    `expires` in epoch seconds.
+    `expires` in epoch seconds; `writable` clones take what is written to them, and lose it with
+    the session.
     """
 
     name: str
@@ -30,6 +34,7 @@ class Session:
     owner: str
     purpose: str
     expires: int
+    writable: bool = False
     clones: Mapping[SourceKey, Clone] = field(default_factory=dict, hash=False)
 
     @property
@@ -46,7 +51,18 @@ class Clone:
 
 
 def hold_tag(session: str) -> str:
-    return f"zrep:session:{session}"
+    return f"{_TAG}{session}"
+
+
+def session_of_tag(tag: str) -> str | None:
+    """The session whose hold this is; None for other holds."""
+    return tag.removeprefix(_TAG) if tag.startswith(_TAG) else None
+
+
+def replica_sessions(dataset: DatasetName) -> DatasetName:
+    """Where sessions on a replica live: beside it, where no stream is received."""
+    parent = dataset.parent
+    return parent / f"{dataset.relative_to(parent)}-sessions" if parent else dataset / "sessions"
 
 
 def encode_session(session: Session) -> dict[str, str]:
@@ -56,6 +72,7 @@ def encode_session(session: Session) -> dict[str, str]:
         _OWNER: session.owner,
         _PURPOSE: session.purpose,
         _EXPIRES: str(session.expires),
+        _ACCESS: _WRITABLE if session.writable else "ro",
     }
 
 
@@ -77,6 +94,7 @@ def _decode(dataset: Dataset, inventory: Inventory) -> Session | None:
             owner=words.get(_OWNER, ""),
             purpose=words.get(_PURPOSE, ""),
             expires=int(words[_EXPIRES]),
+            writable=words.get(_ACCESS) == _WRITABLE,
             clones=dict(_clones(dataset.name, inventory)),
         )
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Backups and sessions as tables and as JSON."""
+"""Backups as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from zrep.model.backup import Backup, Child
-from zrep.model.session import Session
 from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 
@@ -114,26 +113,6 @@ def _children_table(backup: Backup) -> str:
     return render_table(
         head, rows, right=frozenset({"FILES", "SIZE", "SENT", "DELETED", "WRITTEN"})
     )
-
-
-def render_sessions(sessions: Sequence[Session]) -> str:
-    if not sessions:
-        return "nothing is mounted"
-    head = ("SESSION", "BACKUP", "OWNER", "EXPIRES", "PURPOSE")
-    rows = [(s.name, str(s.backup), s.owner, iso(s.expires), s.purpose or "-") for s in sessions]
-    return render_table(head, rows)
-
-
-def session_json(session: Session) -> dict[str, object]:
-    return {
-        "session": session.name,
-        "backup": str(session.backup),
-        "dataset": str(session.dataset),
-        "owner": session.owner,
-        "purpose": session.purpose,
-        "expires": session.expires,
-        "paths": {str(key): clone.mountpoint for key, clone in session.clones.items()},
-    }
 
 
 def iso(moment: int) -> str:
