@@ -8,8 +8,9 @@ from tests.unit.drawn import A, B, backups, child, manifest
 from zrep.errors import InvariantBroken
 from zrep.model.backup import Backup
 from zrep.model.inventory import Snapshot
-from zrep.model.names import BackupId, SnapClass
+from zrep.model.names import BackupId, DatasetName, SnapClass
 from zrep.model.policy import Policy
+from zrep.model.session import Session
 from zrep.planner.prune import Judgement, PrunePlan, Shield, check_prune, plan_prune
 from zrep.planner.retention import Verdict
 
@@ -54,6 +55,45 @@ def test_the_newest_complete_backup_stays_even_when_the_policy_keeps_nothing() -
     assert gone(plan) == HOURS[:4]
     last = next(j for j in plan.judgements if j.keep)
     assert [p.shield for p in last.protections] == [Shield.NEWEST_COMPLETE]
+
+
+def look(name: str) -> Session:
+    return Session(
+        name=name,
+        dataset=DatasetName("backup/sessions") / name,
+        backup=BackupId(HOURS[0]),
+        owner="anna",
+        purpose="",
+        expires=LATE + 3600,
+    )
+
+
+def browsed(*clones: str, tag: str = "zrep:session:s1") -> tuple[str, list[str]]:
+    """What becomes of the oldest backup, whose first child has these clones and this hold."""
+    told = manifest()
+    first = child(A, HOURS[0], described=told, userrefs=1, clones=clones)
+    found = backups(first, child(B, HOURS[0], described=told), *pair(HOURS[1]))
+    holds = {first.name: frozenset({tag})}
+    plan = plan_prune(
+        found, policy(hourly=0), holds=holds, now=LATE, sessions=(look("s1"), look("s2"))
+    )
+    check_prune(plan)
+    oldest = plan.judgements[-1]
+    return str(oldest.backup.id), [str(p) for p in oldest.protections]
+
+
+def test_a_mounted_backup_is_kept_for_its_session_until_that_expires() -> None:
+    said = browsed("backup/sessions/s1/h1/a")
+    assert said == (HOURS[0], ["kept for session s1 until 2030-01-01T01:00:00Z"])
+
+
+def test_a_clone_that_is_not_of_the_session_that_holds_is_named_by_itself() -> None:
+    _, said = browsed("backup/sessions/s1/h1/a", "backup/sessions/s2/h1/a", "backup/mine")
+    assert said[1:] == ["cloned (backup/mine)", "cloned (backup/sessions/s2/h1/a)"]
+
+
+def test_the_hold_of_a_session_that_is_not_there_still_holds() -> None:
+    assert browsed(tag="zrep:session:lost")[1] == ["held (zrep:session:lost)"]
 
 
 def test_a_newer_partial_backup_does_not_stand_in_for_the_newest_complete() -> None:

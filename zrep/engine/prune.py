@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from zrep.engine.destroy import Outcome, confirm, mark, unmark
 from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
+from zrep.engine.mount import list_sessions
 from zrep.engine.observe import observe_target
 from zrep.engine.site import Site
 from zrep.model.housekeeping import Brake
 from zrep.model.names import BackupId, SnapshotName
+from zrep.model.session import session_of_tag
 from zrep.planner.backups import find_backups
 from zrep.planner.phases import Phases, check_brake
 from zrep.planner.prune import PrunePlan, check_prune, plan_prune
@@ -31,12 +33,15 @@ def observe_prune(site: Site, now: int) -> PrunePlan:
     """The plan for the target as it is."""
     inventory = observe_target(site.target, site.root)
     held = [s.name for s in inventory.snapshots() if s.userrefs and s.label]
+    holds = site.target.holds(held) if held else {}
+    mounted = any(session_of_tag(tag) for tags in holds.values() for tag in tags)
     return plan_prune(
         find_backups(inventory, site.root),
         site.config.target.policy,
-        holds=site.target.holds(held) if held else {},
+        holds=holds,
         now=now,
         grace=site.config.keeping.grace,
+        sessions=list_sessions(site.target, site.sessions_root) if mounted else (),
     )
 
 

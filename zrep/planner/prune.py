@@ -7,15 +7,17 @@ unanimity to destroy and one voice to keep.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from zrep.errors import InvariantBroken
 from zrep.model.backup import Backup, State
 from zrep.model.inventory import Snapshot
-from zrep.model.names import SnapshotName, parse_label
+from zrep.model.names import DatasetName, SnapshotName, parse_label
 from zrep.model.policy import Policy
+from zrep.model.session import Session, session_of_tag
 from zrep.planner.phases import Phases, plan_phases
 from zrep.planner.retention import Aged, Verdict, judge
 
@@ -28,16 +30,19 @@ class Shield(StrEnum):
     NEWEST_COMPLETE = "newest complete backup of its set"
     HELD = "held"
     CLONED = "cloned"
+    SESSION = "kept for session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
-    """`what` names the hold's tag or the clone."""
+    """`what` names the hold's tag, the clone, or the session and when it expires."""
 
     shield: Shield
     what: str = ""
 
     def __str__(self) -> str:
+        if self.shield is Shield.SESSION:
+            return f"{self.shield.value} {self.what}"
         return f"{self.shield.value} ({self.what})" if self.what else self.shield.value
 
 
@@ -76,16 +81,24 @@ class PrunePlan:
 
 
 def plan_prune(
-    backups: Sequence[Backup], policy: Policy, *, holds: Holds, now: int, grace: int = 0
+    backups: Sequence[Backup],
+    policy: Policy,
+    *,
+    holds: Holds,
+    now: int,
+    grace: int = 0,
+    sessions: Sequence[Session] = (),
 ) -> PrunePlan:
     """`holds` gives the tags of the snapshots that have any; `now` in epoch seconds.
 
-    What is doomed is destroyed only after it was marked for `grace` seconds.
+    `sessions` say until when they hold what they have mounted. What is doomed is destroyed only
+    after it was marked for `grace` seconds.
     """
     by_set: dict[str, list[Backup]] = defaultdict(list)
     for backup in sorted(backups, key=lambda b: (b.creation, b.id)):
         by_set[backup.set_name].append(backup)
-    judged = [j for group in by_set.values() for j in _judge_set(group, policy, holds, now)]
+    voices = _Voices(holds=holds, sessions={s.name: s for s in sessions})
+    judged = [j for group in by_set.values() for j in _judge_set(group, policy, voices, now)]
     judged.sort(key=lambda j: j.backup.creation, reverse=True)
     doomed = [[c.snapshot for c in j.backup.children] for j in judged if not j.keep]
     owned = [c.snapshot for j in judged for c in j.backup.children]
@@ -93,8 +106,31 @@ def plan_prune(
     return PrunePlan(judgements=tuple(judged), phases=phases)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Voices:
+    """Who wants backups kept, beside the policy."""
+
+    holds: Holds
+    sessions: Mapping[str, Session]
+
+    def session(self, tag: str) -> Session | None:
+        return self.sessions.get(session_of_tag(tag) or "")
+
+    def of_tag(self, tag: str) -> Protection:
+        session = self.session(tag)
+        if session is None:
+            return Protection(shield=Shield.HELD, what=tag)
+        until = datetime.fromtimestamp(session.expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Protection(shield=Shield.SESSION, what=f"{session.name} until {until}")
+
+    def unspoken(self, clones: Iterable[DatasetName], tags: Iterable[str]) -> list[DatasetName]:
+        """The clones that do not belong to the session behind one of the tags."""
+        sessions = [s for s in map(self.session, tags) if s is not None]
+        return sorted(n for n in clones if not any(n.is_below(s.dataset) for s in sessions))
+
+
 def _judge_set(
-    group: Sequence[Backup], policy: Policy, holds: Holds, now: int
+    group: Sequence[Backup], policy: Policy, voices: _Voices, now: int
 ) -> Iterator[Judgement]:
     aged = [Aged(str(b.label), b.creation, b.label.classes) for b in group]
     newest = max((b for b in group if b.state is State.COMPLETE), key=_order, default=None)
@@ -102,7 +138,7 @@ def _judge_set(
         yield Judgement(
             backup=backup,
             policy=verdict,
-            protections=tuple(_protections(backup, holds, newest=backup is newest)),
+            protections=tuple(_protections(backup, voices, newest=backup is newest)),
         )
 
 
@@ -110,17 +146,18 @@ def _order(backup: Backup) -> tuple[int, str]:
     return backup.creation, str(backup.id)
 
 
-def _protections(backup: Backup, holds: Holds, *, newest: bool) -> Iterator[Protection]:
+def _protections(backup: Backup, voices: _Voices, *, newest: bool) -> Iterator[Protection]:
+    holds = voices.holds
     if newest:
         yield Protection(shield=Shield.NEWEST_COMPLETE)
     tags = {tag for c in backup.children for tag in holds.get(c.snapshot.name, ())}
-    for tag in sorted(tags):
-        yield Protection(shield=Shield.HELD, what=tag)
+    yield from (voices.of_tag(tag) for tag in sorted(tags))
     unnamed = any(c.snapshot.userrefs and not holds.get(c.snapshot.name) for c in backup.children)
     if unnamed:
         yield Protection(shield=Shield.HELD)
-    for clone in sorted({str(n) for c in backup.children for n in c.snapshot.clones}):
-        yield Protection(shield=Shield.CLONED, what=clone)
+    clones = {n for c in backup.children for n in c.snapshot.clones}
+    for clone in voices.unspoken(clones, tags):
+        yield Protection(shield=Shield.CLONED, what=str(clone))
 
 
 def check_prune(plan: PrunePlan) -> None:
