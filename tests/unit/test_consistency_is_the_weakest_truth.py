@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from zrep.engine.sync import SyncReport
+from zrep.errors import StillPaused
 from zrep.model.backup import Manifest, Pause, SourceRecord, State, decode_manifest, encode_manifest
 from zrep.model.names import BackupId, DatasetName, SnapClass, make_label
 from zrep.model.source import BackupSet, Consistency, Method, Quiesce, Source, SourceKey
 from zrep.planner.publish import Facts, plan_publish
 from zrep.report.pauses import pause_json, render_pause
+from zrep.report.sync import render_report, report_json
 
 HOSTS = ("cassandra-1", "manager-1")
 LABEL = make_label(BackupId("20260102_030405"), frozenset({SnapClass.DAILY}))
@@ -110,3 +113,33 @@ def test_a_pause_in_words_and_as_json() -> None:
         "milliseconds": None,
         "held": False,
     }
+
+
+def report(still_paused: StillPaused | None = None) -> SyncReport:
+    plan = plan_publish(
+        BackupSet(name="platform", sources=TWO, quiesce=Quiesce(docker=True)),
+        DatasetName("backup/current"),
+        [SourceRecord(key=s.key, ok=True) for s in TWO],
+        label=LABEL,
+        facts=Facts(version="1", config="c", pauses=ALL_HELD),
+    )
+    return SyncReport(published=plan, seconds=61.0, warnings=(), still_paused=still_paused)
+
+
+def test_a_syncs_report_tells_each_hosts_pause_and_the_label() -> None:
+    lines = render_report(report()).splitlines()
+    assert lines[-3:-1] == [
+        "paused  cassandra-1: 3 containers, 1.84 s",
+        "paused  manager-1: 3 containers, 1.84 s",
+    ]
+    assert "consistency cluster" in lines[-1]
+    told = report_json(report())
+    assert told["pauses"] == [pause_json(p) for p in ALL_HELD]
+    assert told["still_paused"] is None
+
+
+def test_a_report_says_who_may_still_be_paused() -> None:
+    error = StillPaused("the thaw failed", where="manager-1", why="container web is still paused")
+    told = report_json(report(error))
+    assert told["still_paused"] == "manager-1: the thaw failed: container web is still paused"
+    assert told["state"] == "complete"
