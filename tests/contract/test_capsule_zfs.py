@@ -69,7 +69,7 @@ def left(world: CapsuleWorld, bench: Bench) -> tuple[list[str], list[str]]:
     return world.mounts(), sorted(bench.state["zfs_snapshots"])
 
 
-NOTHING = ([], ["tank/mail@autosnap_1", "tank@before-upgrade"])
+NOTHING: tuple[list[str], list[str]] = ([], ["tank/mail@autosnap_1", "tank@before-upgrade"])
 
 
 def test_one_snapshot_is_made_mounted_checked_and_destroyed(
