@@ -200,6 +200,12 @@ class SourceFailed(ZrepError):
     exit = Exit.SOURCE
 
 
+class NeedsAck(SourceFailed):
+    """More of a source would go than is allowed; nothing of it was deleted, a person must agree."""
+
+    id = "source.needs-ack"
+
+
 class StillPaused(SourceFailed):
     """A host did not confirm that the containers a run had paused run again."""
 

@@ -13,6 +13,7 @@ from zrep.capsule.gate_words import NotAllowedError, refuse
 Argv = tuple[str, ...]
 
 _MAX_DELETE = re.compile(r"--max-delete=(\d{1,12})")
+_BWLIMIT = re.compile(r"--bwlimit=(\d{1,9})")
 _SOURCE = re.compile(r"(?P<host>.+)::(?P<name>.+)\.(?P<run>\d{8}_\d{6})/")
 
 
@@ -23,6 +24,7 @@ class PullOptions:
     exclude: tuple[str, ...] = ()
     estimate: bool = False
     max_delete: int | None = None
+    bwlimit: int | None = None
 
 
 class PullArgv(Protocol):
@@ -68,13 +70,18 @@ def _rule(policy: GatePolicy, facts: Facts, host: str, name: str, destination: s
 
 
 def _options(argv: Sequence[str]) -> PullOptions:
-    limits = [m for m in map(_MAX_DELETE.fullmatch, argv) if m]
     prefix = "--exclude="
     return PullOptions(
         exclude=tuple(w.removeprefix(prefix) for w in argv if w.startswith(prefix)),
         estimate="--dry-run" in argv,
-        max_delete=int(limits[0][1]) if limits else None,
+        max_delete=_number(_MAX_DELETE, argv),
+        bwlimit=_number(_BWLIMIT, argv),
     )
+
+
+def _number(option: re.Pattern[str], argv: Sequence[str]) -> int | None:
+    found = [m for m in map(option.fullmatch, argv) if m]
+    return int(found[0][1]) if found else None
 
 
 def _compare(wanted: Argv, argv: Argv) -> None:

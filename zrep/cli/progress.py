@@ -1,63 +1,82 @@
-"""Progress on stderr: one line that rewrites itself on a terminal, plain lines otherwise."""
+"""Progress on stderr: one line for each transfer, redrawn on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Self, TextIO
 
 import humanize
 
 TERMINAL_EVERY = 0.2
 PLAIN_EVERY = 30.0
+UP = "\x1b[A"
+CLEAR = "\r\x1b[K"
+
+
+@dataclass
+class _Transfer:
+    """When it began and was last told of (time.monotonic), and how it stands."""
+
+    first: float
+    told: float
+    text: str = ""
 
 
 @dataclass
 class Lines:
-    """Implements zrep.engine.progress.Progress for people and for logs."""
+    """Implements zrep.engine.progress.Progress for people and for logs; from any thread."""
 
     stream: TextIO
     terminal: bool
-    _last: float = 0.0
-    _first: float = 0.0
-    _what: str = ""
-    _open_line: bool = False
+    _transfers: dict[str, _Transfer] = field(default_factory=dict)
+    _drawn: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     @classmethod
     def on_stderr(cls) -> Self:
         return cls(stream=sys.stderr, terminal=sys.stderr.isatty())
 
     def step(self, text: str) -> None:
-        self._close_line()
-        self.stream.write(f"{text}\n")
-        self.stream.flush()
+        """What is being drawn begins anew below: a step may be the end of a transfer."""
+        with self._lock:
+            self._wipe()
+            self._transfers = {w: t for w, t in self._transfers.items() if w not in text}
+            self._write(f"{text}\n")
 
     def warn(self, text: str) -> None:
         self.step(f"warning: {text}")
 
     def moved(self, what: str, done: int, total: int | None) -> None:
         now = time.monotonic()
-        if what != self._what:
-            self._what, self._first, self._last = what, now, now
-        if now - self._last < (TERMINAL_EVERY if self.terminal else PLAIN_EVERY):
-            return
-        self._last = now
-        self._draw(what, done, total, now - self._first)
+        with self._lock:
+            transfer = self._transfers.setdefault(what, _Transfer(first=now, told=now))
+            if now - transfer.told < (TERMINAL_EVERY if self.terminal else PLAIN_EVERY):
+                return
+            transfer.told = now
+            transfer.text = f"  {what}: {describe(done, total, now - transfer.first)}"
+            if self.terminal:
+                self._redraw()
+            else:
+                self._write(f"{transfer.text}\n")
 
-    def _draw(self, what: str, done: int, total: int | None, elapsed: float) -> None:
-        text = f"  {what}: {describe(done, total, elapsed)}"
-        if self.terminal:
-            self.stream.write(f"\r\x1b[K{text}")
-            self._open_line = True
-        else:
-            self.stream.write(f"{text}\n")
+    def _redraw(self) -> None:
+        self._wipe()
+        texts = [t.text for t in self._transfers.values() if t.text]
+        self._write("\n".join(texts))
+        self._drawn = len(texts)
+
+    def _wipe(self) -> None:
+        """The cursor stands in the last of the lines that were drawn."""
+        if self._drawn:
+            self._write(CLEAR + (UP + CLEAR) * (self._drawn - 1))
+            self._drawn = 0
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
         self.stream.flush()
-
-    def _close_line(self) -> None:
-        if self._open_line:
-            self.stream.write("\r\x1b[K")
-            self._open_line = False
 
 
 def describe(done: int, total: int | None, elapsed: float) -> str:

@@ -12,10 +12,19 @@ from zrep.errors import Exit
 
 @click.command("sync")
 @click.argument("set_name", metavar="[SET]", required=False)
+@click.option(
+    "--accept-deletions",
+    "accept",
+    metavar="HOST/SOURCE",
+    multiple=True,
+    help="Agree to what the last run refused to delete of this source; may be repeated.",
+)
 @dry_run_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, set_name: str | None, dry_run: bool, as_json: bool) -> int:
+def command(
+    ctx: click.Context, set_name: str | None, accept: tuple[str, ...], dry_run: bool, as_json: bool
+) -> int:
     """Pull every source of SET and publish one backup.
 
     All source snapshots are taken first, while containers are paused if the set says so, then each
@@ -27,6 +36,7 @@ def command(ctx: click.Context, set_name: str | None, dry_run: bool, as_json: bo
     Examples:
       zrep sync                 the only set there is
       zrep sync platform --dry-run
+      zrep sync --accept-deletions manager-1/docker
     """
     from zrep.cli.progress import Lines
     from zrep.engine.site import open_site
@@ -36,10 +46,11 @@ def command(ctx: click.Context, set_name: str | None, dry_run: bool, as_json: bo
 
     with open_site(load_config(ctx)) as site:
         if dry_run:
-            plan = plan_sync(site, site.backup_set(set_name), now=datetime.now(UTC))
+            backup_set = site.backup_set(set_name)
+            plan = plan_sync(site, backup_set, now=datetime.now(UTC), accept=accept)
             emit_json(plan_json(plan)) if as_json else click.echo(render_plan(plan))
             return Exit.DONE
-        report = sync(site, set_name, Lines.on_stderr())
+        report = sync(site, set_name, Lines.on_stderr(), accept=accept)
     emit_json(report_json(report)) if as_json else click.echo(render_report(report))
     if report.still_paused is not None:
         raise report.still_paused

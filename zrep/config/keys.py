@@ -67,7 +67,7 @@ ZREP: Mapping[str, tuple[str, ...]] = {
     "target": ("dataset", "host", "policy", "compression"),
     "ssh": ("user", "control_key", "read_key", "known_hosts"),
     "deployment.*": ("hosts", "default"),
-    "set.*": ("schedule", "quiesce", "on_partial", "source"),
+    "set.*": ("schedule", "quiesce", "on_partial", "parallel", "bwlimit", "source"),
     "set.*.quiesce": ("docker", "max_pause", "hosts"),
     "set.*.source.*": (
         "host",
@@ -78,6 +78,8 @@ ZREP: Mapping[str, tuple[str, ...]] = {
         "size",
         "mounted",
         "exclude",
+        "allow_delete",
+        "allow_shrink",
         "data_max",
         "metadata_max",
         "heals_max",

@@ -9,12 +9,14 @@ from zrep.config.capture import Capture, read_capture
 from zrep.config.cron import cron
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, dotted, suggest
+from zrep.config.transfer import bandwidth, read_allowance
 from zrep.config.values import (
     Parse,
     Wrong,
     absolute_path,
     boolean,
     duration,
+    integer,
     list_of,
     one_of,
     shown,
@@ -25,6 +27,7 @@ from zrep.model.names import MAX_DATASET_NAME, DatasetName, SnapClass
 from zrep.model.source import BackupSet, Method, OnPartial, Quiesce, Source, SourceKey
 
 _MAX_PAUSE = 300
+_MAX_PARALLEL = 16
 _LONGEST_SNAPSHOT = len("@zrep_20220906_082043_" + ".".join(SnapClass))
 
 
@@ -74,7 +77,14 @@ def _set(name: str, section: Section, sources: tuple[Source, ...], known: list[s
     partial = section.get_or("on_partial", one_of(OnPartial), OnPartial.PUBLISH)
     if not section.values.get("source"):
         section.note(f"has no source: add [{dotted(section.path)}.source.NAME]")
-    return BackupSet(name=name, sources=sources, on_partial=partial, quiesce=quiesce)
+    return BackupSet(
+        name=name,
+        sources=sources,
+        on_partial=partial,
+        quiesce=quiesce,
+        parallel=section.get_or("parallel", integer(1, _MAX_PARALLEL), 1),
+        bwlimit=section.get("bwlimit", bandwidth),
+    )
 
 
 def _quiesce(section: Section, known: list[str]) -> Quiesce:
@@ -93,6 +103,7 @@ def _read_source(section: Section, name: str, known: list[str]) -> list[Declared
     capture = read_capture(section, how) if how else Capture()
     mounted = section.get_or("mounted", boolean, default=False)
     exclude = section.get("exclude", list_of(text, empty=True)) or ()
+    allowance = read_allowance(section)
     keys = [SourceKey(host, name) for host in _hosts_of(section, known)]
     _check_hosts(section, how, keys)
     if how is None or path is None or len(section.problems) > before:
@@ -110,6 +121,7 @@ def _read_source(section: Section, name: str, known: list[str]) -> list[Declared
             heals_max=capture.heals_max,
             dump=capture.dump,
             prepare=capture.prepare,
+            allowance=allowance,
         )
         for key in keys
     ]

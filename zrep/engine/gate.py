@@ -27,11 +27,4 @@ def expected_pull(
         key_file=login.key_file,
         known_hosts=login.known_hosts,
     )
-    return rsync_argv(
-        endpoint,
-        module_name(rule.key.module, run),
-        destination,
-        exclude=options.exclude,
-        estimate=options.estimate,
-        max_delete=options.max_delete,
-    )
+    return rsync_argv(endpoint, module_name(rule.key.module, run), destination, options)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import IO, Self
 
@@ -18,12 +19,13 @@ from zrep.errors import ConfigError, ZrepError
 
 
 class Journal:
-    """Appends to `<state_dir>/runs/<run>-<verb>.jsonl`; every line is fsynced."""
+    """Appends to `<state_dir>/runs/<run>-<verb>.jsonl`, from any thread; every line is fsynced."""
 
     def __init__(self, state_dir: Path, verb: str, run: str) -> None:
         self.path = state_dir / "runs" / f"{run}-{verb}.jsonl"
         self._verb = verb
         self._file: IO[str] | None = None
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         try:
@@ -52,9 +54,10 @@ class Journal:
         if self._file is None:
             return
         line = {"at": round(time.time(), 3), "event": event, **fields}
-        self._file.write(json.dumps(line, default=str) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._lock:
+            self._file.write(json.dumps(line, default=str) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     @contextmanager
     def step(self, name: str, **fields: object) -> Iterator[None]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called from the thread that runs the verb."""
+    """May be called from several threads at once."""
 
     def step(self, text: str) -> None:
         """Something begins or was done."""

@@ -18,18 +18,18 @@ from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_target
 from zrep.engine.progress import Progress
-from zrep.engine.pull import Pull, pull
 from zrep.engine.site import Site
 from zrep.engine.source_hosts import SourceHosts
+from zrep.engine.transfer import Guards, Transfers, find_guards, settle, transfer_all
 from zrep.engine.verify_sources import verify_sources
-from zrep.errors import DatasetExists, SourceFailed, StillPaused, ZrepError
+from zrep.errors import DatasetExists, StillPaused
+from zrep.host.mux import Stop
 from zrep.model.backup import Pause, SourceRecord
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
 from zrep.model.source import BackupSet, Source
 from zrep.planner.backups import find_backups
 from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish
-from zrep.zfs.port import Zfs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class SyncPlan:
     set: BackupSet
     label: BackupLabel
     create: tuple[DatasetName, ...]
+    guards: Guards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,10 @@ class SyncReport:
     still_paused: StillPaused | None = None
 
 
-def plan_sync(site: Site, backup_set: BackupSet, *, now: datetime) -> SyncPlan:
-    """Reads the target; refuses an id that would not be the newest."""
+def plan_sync(
+    site: Site, backup_set: BackupSet, *, now: datetime, accept: Sequence[str] = ()
+) -> SyncPlan:
+    """Reads the target; refuses an id that would not be the newest, and consent to nothing."""
     inventory = observe_target(site.target, site.root, compression=site.config.target.compression)
     backups = find_backups(inventory, site.root)
     new = BackupId.at(now)
@@ -67,6 +70,7 @@ def plan_sync(site: Site, backup_set: BackupSet, *, now: datetime) -> SyncPlan:
         set=backup_set,
         label=make_label(new, classes),
         create=tuple(_missing_children(inventory, site.root, backup_set.sources)),
+        guards=find_guards(backup_set, site.root, inventory, backups, accept=accept),
     )
 
 
@@ -77,11 +81,13 @@ def _missing_children(
     yield from sorted(name for name in wanted if inventory.get(name) is None)
 
 
-def sync(site: Site, name: str | None, progress: Progress) -> SyncReport:
-    """One locked and journalled run of a set."""
+def sync(
+    site: Site, name: str | None, progress: Progress, *, accept: Sequence[str] = ()
+) -> SyncReport:
+    """One locked and journalled run of a set; `accept` names sources with what waits there."""
     backup_set = site.backup_set(name)
     with exclusive(site.run_dir, f"set-{backup_set.name}") as lock:
-        plan = plan_sync(site, backup_set, now=datetime.now(UTC))
+        plan = plan_sync(site, backup_set, now=datetime.now(UTC), accept=accept)
         with Journal(site.state_dir, f"sync-{backup_set.name}", str(plan.label.id)) as journal:
             return Run(site, plan, journal, progress, lock).execute()
 
@@ -110,7 +116,10 @@ class Run:
         verify_sources(self.site.config, self.hosts.probe(), self.site.target_host)
         self.create_children()
         with self.hosts.captured(self) as outcome:
-            published = self.publish(self.transfer(), outcome.pauses)
+            transfers = self.transfers()
+            records = transfer_all(transfers)
+            published = self.publish(records, outcome.pauses)
+            settle(transfers, records)
         return SyncReport(
             published=published,
             seconds=time.monotonic() - self.started,
@@ -128,46 +137,18 @@ class Run:
         self.warnings.append(text)
         self.progress.warn(text)
 
-    def transfer(self) -> Sequence[SourceRecord]:
-        """One source after the other; each ends as a record, good or failed."""
-        tree = self.site.target.inventory(self.site.root, snapshots=False)
-        return [self.transfer_one(source, tree) for source in self.plan.set.sources]
-
-    def transfer_one(self, source: Source, tree: Inventory) -> SourceRecord:
-        begun = time.monotonic()
-        try:
-            with self.journal.step("pull", source=source.key):
-                pulled = pull(
-                    Pull(
-                        source=source,
-                        run=self.run_id,
-                        destination=_mountpoint(self.site.target, tree, self.site.root, source),
-                        address=self.site.config.hosts[source.key.host],
-                        ssh=self.site.config.ssh,
-                    ),
-                    self.site.target_host,
-                    self.progress,
-                    lock=self.lock,
-                )
-            with self.journal.step("check", source=source.key):
-                self.hosts.check(source.key)
-        except ZrepError as error:
-            self.warn(f"{source.key}: {error}")
-            return SourceRecord(
-                key=source.key, ok=False, why=str(error), method=source.method.value
-            )
-        if pulled.warning:
-            self.warn(f"{source.key}: {pulled.warning}")
-        stats = pulled.stats
-        return SourceRecord(
-            key=source.key,
-            ok=True,
-            files=stats.files,
-            size=stats.total_size,
-            transferred=stats.received,
-            deleted=stats.deleted,
-            seconds=time.monotonic() - begun,
-            method=source.method.value,
+    def transfers(self) -> Transfers:
+        return Transfers(
+            site=self.site,
+            set=self.plan.set,
+            id=self.run_id,
+            guards=self.plan.guards,
+            hosts=self.hosts,
+            journal=self.journal,
+            progress=self.progress,
+            teller=self,
+            lock=self.lock,
+            stop=Stop(),
         )
 
     def publish(self, records: Sequence[SourceRecord], pauses: tuple[Pause, ...]) -> Publish:
@@ -200,19 +181,3 @@ def _create(site: Site, dataset: DatasetName, *, container: bool) -> None:
         site.target.create(dataset, properties, mount=not container)
     except DatasetExists:
         return  # another set's run made the shared container in the meantime
-
-
-def _mountpoint(zfs: Zfs, tree: Inventory, root: DatasetName, source: Source) -> str:
-    """Where the child dataset is really mounted: never a bare folder of its parent."""
-    name = root / str(source.key)
-    dataset = tree.get(name)
-    if dataset is not None and not dataset.mounted:
-        zfs.mount(name)
-        dataset = zfs.inventory(name, snapshots=False).get(name)
-    if dataset is None or not dataset.mounted or not dataset.mountpoint:
-        raise SourceFailed(
-            f"{name} is not mounted on the target",
-            where=str(source.key),
-            next_step=f"zfs get mountpoint,canmount,mounted {name}",
-        )
-    return dataset.mountpoint

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zrep.model.guard import Allowance
 from zrep.model.housekeeping import Housekeeping
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
@@ -128,6 +129,7 @@ class Source:
     heals_max: int = 0
     dump: Dump | None = None
     prepare: Preparation | None = None
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 # Between the longest pause that a run waits for and the moment a host ends it by itself.
@@ -154,16 +156,27 @@ class Quiesce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSet:
-    """The sources that are captured together under one backup id."""
+    """The sources that are captured together under one backup id.
+
+    `parallel` of them are transferred at once; together they take no more than `bwlimit`, in
+    KiB per second.
+    """
 
     name: str
     sources: tuple[Source, ...]
     on_partial: OnPartial = OnPartial.PUBLISH
     quiesce: Quiesce = field(default_factory=Quiesce)
+    parallel: int = 1
+    bwlimit: int | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
         return tuple(sorted({s.key.host for s in self.sources}))
+
+    @property
+    def bwlimit_each(self) -> int | None:
+        """The share of the bandwidth limit of one of the transfers under way, in KiB per second."""
+        return max(1, self.bwlimit // self.parallel) if self.bwlimit else None
 
     @property
     def paused_hosts(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zrep.model.backup import SourceRecord
+from zrep.model.source import SourceKey
 from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 
@@ -17,7 +18,14 @@ def render_plan(plan: SyncPlan) -> str:
     lines += [f"create  {name}" for name in plan.create]
     lines += [f"pause   containers of {host}" for host in plan.set.paused_hosts]
     lines += [f"pull    {s.key} ({s.method.value} {s.path})" for s in plan.set.sources]
+    lines += [_render_waiting(plan, key) for key in sorted(plan.guards.waiting)]
     return "\n".join(lines)
+
+
+def _render_waiting(plan: SyncPlan, key: SourceKey) -> str:
+    waiting = plan.guards.waiting[key]
+    agreed = "agreed" if key in plan.guards.accepted else "needs consent: --accept-deletions"
+    return f"waiting {key}: {waiting.deletes} files to delete since run {waiting.run}, {agreed}"
 
 
 def plan_json(plan: SyncPlan) -> dict[str, object]:
@@ -30,6 +38,15 @@ def plan_json(plan: SyncPlan) -> dict[str, object]:
         "sources": [
             {"source": str(s.key), "method": s.method.value, "path": s.path}
             for s in plan.set.sources
+        ],
+        "waiting": [
+            {
+                "source": str(key),
+                "run": waiting.run,
+                "deletes": waiting.deletes,
+                "accepted": key in plan.guards.accepted,
+            }
+            for key, waiting in sorted(plan.guards.waiting.items())
         ],
     }
 

@@ -43,6 +43,7 @@ class RsyncPull:
     `module` is `<source>.<run>`. `shell` is one string as rsync's -e takes it, with the login
     name in it. `exclude` are rsync patterns; what they match is also deleted here.
     `estimate` only counts. `max_delete` stops deleting after so many files (exit code 25).
+    `bwlimit` is in KiB per second.
     """
 
     host: str
@@ -52,6 +53,7 @@ class RsyncPull:
     exclude: tuple[str, ...] = ()
     estimate: bool = False
     max_delete: int | None = None
+    bwlimit: int | None = None
 
     def __post_init__(self) -> None:
         match = _MODULE.fullmatch(self.module)
@@ -63,6 +65,8 @@ class RsyncPull:
             raise ValueError(f"not an absolute path: {self.destination!r}")
         if self.max_delete is not None and self.max_delete < 0:
             raise ValueError(f"not a number of files: {self.max_delete}")
+        if self.bwlimit is not None and self.bwlimit < 1:
+            raise ValueError(f"not a rate: {self.bwlimit}")
         for pattern in self.exclude:
             check_exclude(pattern)
 
@@ -91,6 +95,7 @@ def pull_argv(pull: RsyncPull) -> Argv:
         *PROFILE,
         *(("--dry-run",) if pull.estimate else ()),
         *((f"--max-delete={pull.max_delete}",) if pull.max_delete is not None else ()),
+        *((f"--bwlimit={pull.bwlimit}",) if pull.bwlimit is not None else ()),
         *(f"--exclude={pattern}" for pattern in pull.exclude),
         *(("--delete-excluded",) if pull.exclude else ()),
         "-e",

@@ -48,6 +48,10 @@ _LABELS = {
     "received": "Total bytes received",
 }
 _OPTIONAL = frozenset({"created", "deleted"})
+_SKIPPED = re.compile(
+    r"^Deletions stopped due to --max-delete limit \((\d+) skipped\)$", re.MULTILINE
+)
+_FULL_FOLDER = "cannot delete non-empty directory: "
 _PROGRESS = re.compile(
     r"\s*(?P<moved>[\d,]+)\s+(?P<percent>\d+)%\s+\S+/s\s+[\d:]+"
     r"(?:\s+\(xfr#(?P<xfr>\d+), (?P<kind>ir|to)-chk=(?P<left>\d+)/(?P<total>\d+)\))?\s*"
@@ -86,3 +90,17 @@ def parse_progress(line: str) -> RsyncProgress | None:
         total=int(match["total"] or 0),
         final=match["kind"] == "to",
     )
+
+
+def is_full_folder(line: str) -> bool:
+    """A folder that would be deleted too, were not what is in it kept by --max-delete."""
+    return line.startswith(_FULL_FOLDER)
+
+
+def parse_skipped(stderr: str) -> int | None:
+    """How many deletions --max-delete has stopped; None when rsync did not say.
+
+    Folders of which is_full_folder() tells may be in it or not.
+    """
+    match = _SKIPPED.search(stderr)
+    return int(match[1]) if match else None
