@@ -32,7 +32,9 @@ def ask(world: CapsuleWorld, request: str) -> subprocess.CompletedProcess[str]:
     return world.run("env", f"SSH_ORIGINAL_COMMAND={request}", "/usr/libexec/zrep/gate")
 
 
-@pytest.mark.parametrize("verb", ["probe", "quiesce", "snapshot", "thaw", "release", "check"])
+@pytest.mark.parametrize(
+    "verb", ["probe", "before", "quiesce", "snapshot", "thaw", "release", "check"]
+)
 @pytest.mark.parametrize("request_line", ["", f"run={RUN} set=platform-1.b"])
 def test_a_verb_reaches_its_capsule_with_the_request_on_stdin(
     world: CapsuleWorld, verb: str, request_line: str

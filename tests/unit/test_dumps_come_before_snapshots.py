@@ -1,0 +1,113 @@
+"""Dumps and flushes are asked for first, of the hosts that have any; a failed one ends the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from zrep.engine.journal import Journal
+from zrep.engine.progress import Silent
+from zrep.engine.site import Site
+from zrep.engine.source_hosts import SourceHosts
+from zrep.errors import SourceFailed
+from zrep.host.port import Completed, Host
+from zrep.model.names import DatasetName
+from zrep.model.policy import Policy
+from zrep.model.source import (
+    Address,
+    BackupSet,
+    Config,
+    Database,
+    Dump,
+    Method,
+    Source,
+    SourceKey,
+    Target,
+)
+
+RUN = "20260102_030405"
+FAILURE = '{"event":"error","source":"db","code":"cut-off","why":"cut off","next":"look"}\n'
+
+
+class Listener:
+    """A source host that does as it is told; `failing` is the verb it cannot do."""
+
+    def __init__(self, name: str, heard: list[str], failing: str) -> None:
+        self.name = name
+        self.heard = heard
+        self.failing = failing
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,  # noqa: ARG002 - the port's
+        timeout: float = 60.0,
+        ok: Sequence[int] = (0,),  # noqa: ARG002 - the port's
+    ) -> Completed:
+        self.heard.append(f"{self.name} {argv[0]} {timeout:g}")
+        failed = argv[0] == self.failing
+        text = FAILURE if failed else f'{{"event":"done","verb":"{argv[0]}"}}\n'
+        return Completed(argv=tuple(argv), returncode=int(failed), stdout=text, stderr="")
+
+    def bulk_argv(self, argv: Sequence[str]) -> tuple[str, ...]:
+        return tuple(argv)
+
+    def close(self) -> None:
+        """Nothing to drop."""
+
+
+class ListeningSite(Site):
+    def __init__(self, config: Config, failing: str) -> None:
+        super().__init__(config)
+        self.heard: list[str] = []
+        self.failing = failing
+
+    def source_host(self, name: str) -> Host:
+        return Listener(name, self.heard, self.failing)
+
+
+DUMP = Dump(database=Database.POSTGRESQL, service="shop_db", max_time=600)
+PLATFORM = BackupSet(
+    name="platform",
+    sources=(
+        Source(key=SourceKey("a", "db"), method=Method.DUMP, path="/var/lib/dumps/db", dump=DUMP),
+        Source(key=SourceKey("b", "etc"), method=Method.DIR, path="/etc"),
+    ),
+)
+CONFIG = Config(
+    target=Target(dataset=DatasetName("backup/current"), policy=Policy(name="p", keep={})),
+    hosts={name: Address(host=name) for name in ("a", "b")},
+    sets={"platform": PLATFORM},
+    replicas={},
+    services={},
+)
+
+
+def capture(tmp_path: Path, *, failing: str = "") -> ListeningSite:
+    site = ListeningSite(CONFIG, failing)
+    with Journal(tmp_path, "sync", RUN) as journal:
+        hosts = SourceHosts(site, PLATFORM, RUN, journal, Silent())
+        if failing:
+            with pytest.raises(SourceFailed, match="cut off"), hosts.captured(Silent()):
+                pytest.fail("nothing was captured")
+        else:
+            with hosts.captured(Silent()):
+                site.heard.append("pulling")
+    return site
+
+
+def test_dumps_are_made_before_any_snapshot_and_given_their_time(tmp_path: Path) -> None:
+    heard = capture(tmp_path).heard
+    assert heard[0] == "a before 660"
+    assert sorted(heard[1:3]) == ["a snapshot 600", "b snapshot 600"]
+    assert heard[3] == "pulling"
+    assert sorted(h.split()[1] for h in heard[4:]) == ["release", "release"]
+
+
+def test_a_failed_dump_ends_the_run_before_a_snapshot_and_releases(tmp_path: Path) -> None:
+    heard = [h.rpartition(" ")[0] for h in capture(tmp_path, failing="before").heard]
+    assert heard[0] == "a before"
+    assert sorted(heard[1:]) == ["a release", "b release"]
