@@ -43,7 +43,7 @@ READ_ONLY_TEXTS = frozenset(
         *(f"method-{name}" for name in METHODS),
         *(f"dump-{name}" for name in Database),
         *(f"service-{name}" for name in Prepare),
-        "solr-commit",
+        *("gluster-xml", "solr-commit"),
     }
 )
 CAPSULES = tuple(sorted((*PRIVILEGED, *READ_ONLY_TEXTS, "check-sentinel", "gate")))
