@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -110,20 +111,20 @@ def test_what_cannot_be_mounted_leaves_the_pool_alone(
     publish(zfs, 1)
     before = zfs.pool
     with pytest.raises(error):
-        mount(here(zfs), **wish)
+        mount(here(zfs), **wish)  # type: ignore[arg-type]
     assert zfs.pool == before
 
 
-def offsite(source: FakeZfs, folder: object) -> Place:
+def offsite(source: FakeZfs, folder: Path) -> Place:
     zfs = FakeZfs(new_pool("tank"))
     zfs.create(COPY, {"readonly": "on", "canmount": "off"})
-    with Journal(folder, "replicate", "test") as journal:  # type: ignore[arg-type]
+    with Journal(folder, "replicate", "test") as journal:
         replicate(sides(source, zfs), journal, Silent())
     root = replica_sessions(COPY)
     return Place(zfs=zfs, root=COPY, sessions_root=root, address=None, replica="offsite")
 
 
-def test_a_replica_is_browsed_beside_its_tree_and_follows_on(tmp_path: object) -> None:
+def test_a_replica_is_browsed_beside_its_tree_and_follows_on(tmp_path: Path) -> None:
     source = target()
     first = publish(source, 1)
     there = offsite(source, tmp_path)
@@ -134,7 +135,7 @@ def test_a_replica_is_browsed_beside_its_tree_and_follows_on(tmp_path: object) -
     ]
     publish(source, 2)
     assert isinstance(there.zfs, FakeZfs)
-    with Journal(tmp_path, "replicate", "test") as journal:  # type: ignore[arg-type]
+    with Journal(tmp_path, "replicate", "test") as journal:
         report = replicate(sides(source, there.zfs), journal, Silent())
     assert (report.failed, report.diverged, len(report.sent)) == ((), (), 2)
     assert there.sessions() == (made,)
@@ -142,7 +143,7 @@ def test_a_replica_is_browsed_beside_its_tree_and_follows_on(tmp_path: object) -
     assert there.sessions() == ()
 
 
-def test_a_session_on_a_replica_cannot_be_written_to(tmp_path: object) -> None:
+def test_a_session_on_a_replica_cannot_be_written_to(tmp_path: Path) -> None:
     source = target()
     publish(source, 1)
     there = offsite(source, tmp_path)

@@ -73,14 +73,13 @@ def _umount_expired(place: Place, *, dry_run: bool, as_json: bool) -> int:
     from zrep.report.sessions import render_reaped
 
     now = int(time.time())
-    found = place.sessions()
-    if dry_run:
-        gone, kept = tuple(s for s in found if s.expires < now), {}
-    else:
-        gone, kept = umount_expired(place.zfs, found, now)
+    gone = tuple(s for s in place.sessions() if s.expires < now)
+    stays: dict[str, str] = {}
+    if not dry_run:
+        gone, kept = umount_expired(place.zfs, gone, now)
+        stays = {name: str(error) for name, error in kept.items()}
     if as_json:
-        refused = {name: str(error) for name, error in kept.items()}
-        emit_json({"destroyed": [s.name for s in gone], "kept": refused})
+        emit_json({"destroyed": [s.name for s in gone], "kept": stays})
     else:
-        click.echo(render_reaped(gone, {n: str(e) for n, e in kept.items()}, planned=dry_run))
-    return Exit.PARTIAL if kept else Exit.DONE
+        click.echo(render_reaped(gone, stays, planned=dry_run))
+    return Exit.PARTIAL if stays else Exit.DONE
