@@ -149,6 +149,30 @@ class TestInventory:
         assert (found.snapshots, found.bookmarks) == ((), ())
         assert found.properties == {"io.zrep:note": "x"}
 
+    def test_only_the_user_properties_asked_for_are_read(self, world: World) -> None:
+        world.zfs.set_properties([world.root], {"io.zrep:note": "x"})
+        one, two = take(world, world.root, "s", "t")
+        world.zfs.set_properties([one], {"io.zrep:note": "z", "io.zrep:more": "y"})
+        found = world.zfs.inventory(world.root, only=("io.zrep:note",)).datasets[0]
+        assert [s.properties for s in found.snapshots] == [{"io.zrep:note": "z"}, {}]
+        assert found.properties == {}
+        assert [s.name for s in found.snapshots] == [one, two]
+        nothing = world.zfs.inventory(world.root, only=("io.zrep:none",)).datasets[0]
+        assert [s.properties for s in nothing.snapshots] == [{}, {}]
+
+    def test_a_look_at_snapshots_shows_them_as_they_are_and_leaves_out_missing(
+        self, world: World
+    ) -> None:
+        one, two = take(world, world.root, "s", "t")
+        world.zfs.hold([two], "mine")
+        found = world.zfs.look([one, two, world.root.at("none"), (world.root / "no").at("s")])
+        assert list(found) == [one, two]
+        assert [s.userrefs for s in found.values()] == [0, 1]
+        assert [s.guid for s in found.values()] == [
+            s.guid for s in seen(world, world.root).snapshots
+        ]
+        assert world.zfs.look([]) == {}
+
     def test_it_is_root_and_below_sorted_and_nothing_beside(self, world: World) -> None:
         for word in ("b", "a", "a-b", "a/x"):
             child(world, word)

@@ -28,8 +28,8 @@ weekly = 0
 monthly = 0
 yearly = 0
 """
-# Two pools with the same datasets and, to the second, the same past: one snapshot an hour. The
-# last is half an hour old, so that no age is near a limit.
+# A pool with one snapshot an hour of each dataset, and a copy of its very disk. The last is half an
+# hour old, so that no age is near a limit.
 MAKE = f"""
 import subprocess, time
 from datetime import datetime, timezone
@@ -39,21 +39,25 @@ def run(line):
     subprocess.run(line, shell=True, check=True)
 
 for pool in ("ours", "theirs", "small"):
-    run(f"zpool destroy {{pool}} 2>/dev/null || true; truncate -s 256M /var/tmp/{{pool}}.img")
-    run(f"zpool create -f -O canmount=off {{pool}} /var/tmp/{{pool}}.img")
-names = {{pool: [f"{{pool}}/d{{i}}" for i in range({DATASETS})] for pool in ("ours", "theirs")}}
-for name in [*names["ours"], *names["theirs"], "small/d"]:
+    run(f"zpool destroy {{pool}} 2>/dev/null || true; mkdir -p /var/tmp/{{pool}}")
+for pool in ("ours", "small"):
+    run(f"truncate -s 256M /var/tmp/{{pool}}/disk")
+    run(f"zpool create -f -O canmount=off {{pool}} /var/tmp/{{pool}}/disk")
+names = [f"ours/d{{i}}" for i in range({DATASETS})]
+for name in [*names, "small/d"]:
     lzc.lzc_create(name.encode())
 now = int(time.time())
 for age in range({HOURS}, 0, -1):
     at = now - age * 3600 + 1800
     time.clock_settime(time.CLOCK_REALTIME, at)
     snap = f"autosnap_{{datetime.fromtimestamp(at, timezone.utc):%Y-%m-%d_%H:%M:%S}}_hourly"
-    for pool in names:
-        lzc.lzc_snapshot([f"{{name}}@{{snap}}".encode() for name in names[pool]])
+    lzc.lzc_snapshot([f"{{name}}@{{snap}}".encode() for name in names])
     if age <= 3:
         lzc.lzc_snapshot([f"small/d@{{snap}}".encode()])
 time.clock_settime(time.CLOCK_REALTIME, now + (time.time() - at))
+run("zpool export ours && cp --sparse=always /var/tmp/ours/disk /var/tmp/theirs/disk")
+run("zpool import -N -d /var/tmp/ours ours && zpool reguid ours && zpool sync ours")
+run("zpool import -N -d /var/tmp/theirs ours theirs")
 """
 COUNTED = r"""
 before=$(sed -n 's/^processes //p' /proc/stat)
@@ -195,41 +199,49 @@ def test_marks_wait_for_their_time_on_a_real_pool(zrep: Zrep) -> None:
     assert "zrep:keep" in node.run(f"zfs holds -H {old[0]}").stdout
 
 
-def test_two_policies_are_compared_on_the_real_pool(zrep: Zrep) -> None:
-    """As planned, nothing taken or destroyed."""
+@pytest.fixture(scope="module")
+def many(zrep: Zrep) -> Zrep:
+    """small/k has 20 snapshots, all half a day old."""
     node = zrep.node
-    node.push_bytes(CONF.format(pool="ours", keep=KEPT - 1).encode(), "/root/p/less.conf")
-    before = snapshots(node, "ours")
-    args = ("simulate", *conf("ours"), "--diff", "/root/p/less.conf", "--live")
-    diff = zrep.json(*args)
-    assert diff["prune"]["only_first"] == []
-    assert len(diff["prune"]["only_second"]) == DATASETS
-    assert snapshots(node, "ours") == before
-
-
-def test_a_clock_that_went_back_destroys_nothing(zrep: Zrep) -> None:
-    node = zrep.node
-    before = snapshots(node, "ours")
-    text = CONF.format(pool="ours", keep=1)
-    node.push_bytes(text.encode(), "/root/p/one.conf")
-    node.run("date -s '-12 hours' >/dev/null")
+    node.run("zfs create -u small/k; date -s '-12 hours' >/dev/null")
     try:
-        said = zrep("prune", "--config", "/root/p/one.conf", status=5).stderr
+        node.run("for i in $(seq 10 29); do zfs snapshot small/k@autosnap_${i}_hourly; done")
     finally:
         node.run("date -s '+12 hours' >/dev/null")
+    for keep in (8, 10, 12):
+        text = CONF.format(pool="small/k", keep=keep).replace("process_children_only = yes", "")
+        node.push_bytes(text.encode(), f"/root/p/k{keep}.conf")
+    return zrep
+
+
+def test_two_policies_are_compared_on_the_real_pool(many: Zrep) -> None:
+    """As planned, nothing taken or destroyed."""
+    before = snapshots(many.node, "small/k")
+    diff = many.json("simulate", *conf("k12"), "--diff", "/root/p/k10.conf", "--live")
+    assert diff["prune"]["only_first"] == []
+    assert len(diff["prune"]["only_second"]) == 2
+    assert snapshots(many.node, "small/k") == before
+
+
+def test_a_clock_that_went_back_destroys_nothing(many: Zrep) -> None:
+    before = snapshots(many.node, "small/k")
+    many.node.run("zfs snapshot small/k@autosnap_now_hourly; date -s '-1 hour' >/dev/null")
+    try:
+        said = many("prune", *conf("k10"), status=5).stderr
+    finally:
+        many.node.run("date -s '+1 hour' >/dev/null")
     assert "clock" in said
-    assert snapshots(node, "ours") == before
+    many.node.run("zfs destroy small/k@autosnap_now_hourly")
+    assert snapshots(many.node, "small/k") == before
 
 
-def test_the_brake_refuses_and_says_how_to_go_on(zrep: Zrep) -> None:
-    before = snapshots(zrep.node, "ours")
-    text = CONF.format(pool="ours", keep=KEPT - 2)
-    zrep.node.push_bytes(text.encode(), "/root/p/fewer.conf")
-    said = zrep("prune", "--config", "/root/p/fewer.conf", "--max-destroy", "1%", status=5).stderr
+def test_the_brake_refuses_and_says_how_to_go_on(many: Zrep) -> None:
+    before = snapshots(many.node, "small/k")
+    said = many("prune", *conf("k12"), "--max-destroy", "7", status=5).stderr
     assert "next: " in said
-    assert snapshots(zrep.node, "ours") == before
-    zrep("prune", "--config", "/root/p/fewer.conf", "--max-destroy", "100")
-    assert len(snapshots(zrep.node, "ours")) == len(before) - 2 * DATASETS
+    assert snapshots(many.node, "small/k") == before
+    many("prune", *conf("k12"), "--max-destroy", "8")
+    assert len(snapshots(many.node, "small/k")) == 12
 
 
 def test_scripts_run_around_a_real_snapshot_and_one_that_hangs_is_ended(zrep: Zrep) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from zrep.errors import Conflict
 from zrep.model.housekeeping import DOOMED
-from zrep.model.inventory import Inventory, Snapshot
+from zrep.model.inventory import Snapshot
 from zrep.model.names import SnapshotName
 from zrep.zfs.port import Zfs
 
@@ -34,10 +34,10 @@ def unmark(zfs: Zfs, snapshots: Sequence[Snapshot]) -> None:
         zfs.set_properties([s.name for s in snapshots], {DOOMED: "-"})
 
 
-def confirm(current: Inventory, doomed: Sequence[Snapshot]) -> None:
+def confirm(current: Mapping[SnapshotName, Snapshot], doomed: Sequence[Snapshot]) -> None:
     """Every doomed name must still be the snapshot that was judged, and still free; or Conflict."""
     for snapshot in doomed:
-        now = current.snapshot(snapshot.name)
+        now = current.get(snapshot.name)
         if now and (now.guid != snapshot.guid or now.userrefs or now.clones):
             raise Conflict(
                 f"{now.name} changed while the plan was made",

@@ -65,7 +65,7 @@ class _Expiring:
     def execute(self) -> Outcome:
         doomed = self.plan.phases.destroy
         if doomed:
-            confirm(self.pools.inventory(), doomed)
+            confirm(self.pools.zfs.look([s.name for s in doomed]), doomed)
             self.destroy([s.name for s in doomed if str(s.name.dataset) not in self.plan.hooks])
             for snapshot, hooks in _with_hooks(doomed, self.plan.hooks):
                 self.between_scripts(snapshot.name, hooks)

@@ -11,7 +11,7 @@ from pathlib import Path
 from zrep.errors import DatasetMissing
 from zrep.host.local import LocalHost
 from zrep.host.port import Host
-from zrep.model.housekeeping import Housekeeping
+from zrep.model.housekeeping import DOOMED, Housekeeping
 from zrep.model.inventory import Dataset, Inventory
 from zrep.model.names import DatasetName
 from zrep.model.pool_view import PoolView, view_inventory
@@ -139,7 +139,7 @@ def _common(all_parts: Sequence[Sequence[str]]) -> Sequence[str]:
 
 def _tree(zfs: Zfs, root: DatasetName) -> Iterable[Dataset]:
     try:
-        return zfs.inventory(root)
+        return zfs.inventory(root, only=(DOOMED,))
     except DatasetMissing:
         return ()
 

@@ -65,7 +65,8 @@ def _carry_out(site: Site, phases: Phases, journal: Journal, now: int) -> Outcom
     doomed = [s.name for s in phases.destroy]
     failed: Mapping[SnapshotName, str] = {}
     if doomed:
-        confirm(site.target.inventory(site.root), phases.destroy)
+        current = site.target.inventory(site.root)
+        confirm({s.name: s for s in current.snapshots()}, phases.destroy)
         with journal.step("destroy", snapshots=doomed):
             failed = site.target.destroy_snapshots(doomed)
     return Outcome(

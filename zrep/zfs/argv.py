@@ -7,6 +7,9 @@ always of the dataset that is sent.
 
     zfs list -H -p -r -t filesystem,volume,snapshot,bookmark -o COLUMNS DATASET
     zfs list -H -p -r -t filesystem,volume -o COLUMNS DATASET
+    zfs list -H -p -r -t filesystem,volume,snapshot,bookmark -o PROPERTY,...,COLUMNS DATASET
+    zfs list -H -p -o COLUMNS SNAPSHOT...
+                          (these two on this machine only, never through a gate)
     zfs get -H -p -r -s local,received -t KINDS -o name,property,value all DATASET
                           (KINDS: filesystem,volume,snapshot or filesystem,volume)
     zfs get -H -p -o name,property,value PROPERTY,... NAME...
@@ -77,9 +80,21 @@ _BASE = re.compile(r"[@#][A-Za-z0-9_.:\-]+")
 _TOKEN = re.compile(r"[0-9a-f][0-9a-f\-]*")
 
 
-def list_argv(root: DatasetName, *, snapshots: bool) -> Argv:
+def list_argv(root: DatasetName, *, snapshots: bool, only: Sequence[str] = ()) -> Argv:
+    """With `only`, these user properties too, among them what is inherited."""
     kinds = EVERYTHING if snapshots else DATASETS
-    return ("zfs", "list", "-H", "-p", "-r", "-t", kinds, "-o", ",".join(COLUMNS), str(root))
+    columns = ",".join(columns_with(only))
+    return ("zfs", "list", "-H", "-p", "-r", "-t", kinds, "-o", columns, str(root))
+
+
+def look_argv(names: Iterable[SnapshotName]) -> Argv:
+    return ("zfs", "list", "-H", "-p", "-o", ",".join(COLUMNS), *map(str, names))
+
+
+def columns_with(only: Sequence[str]) -> tuple[str, ...]:
+    """User properties stand before the mountpoint: a tab in one spoils nothing else."""
+    user = (_checked(_PROPERTY, name, "property name") for name in only)
+    return (*COLUMNS[:-1], *user, COLUMNS[-1])
 
 
 def local_properties_argv(root: DatasetName, *, snapshots: bool) -> Argv:

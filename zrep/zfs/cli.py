@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from zrep.errors import CommandFailed, DatasetExists, DatasetMissing, ZfsError
 from zrep.host.port import Host
-from zrep.model.inventory import Inventory
+from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 from zrep.zfs import argv, parse, wording
@@ -22,11 +22,25 @@ class CliZfs:
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    def inventory(self, root: DatasetName, *, snapshots: bool = True) -> Inventory:
+    def inventory(
+        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] = ()
+    ) -> Inventory:
         what = f"cannot read {root}"
-        listing = self._run(argv.list_argv(root, snapshots=snapshots), what)
+        listing = self._run(argv.list_argv(root, snapshots=snapshots, only=only), what)
+        if only:
+            return parse.parse_listing(listing, only)
         properties = self._run(argv.local_properties_argv(root, snapshots=snapshots), what)
         return parse.parse_inventory(listing, properties)
+
+    def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
+        found: dict[SnapshotName, Snapshot] = {}
+        for batch in argv.in_batches(dict.fromkeys(names)):
+            done = self.host.run(argv.look_argv(batch), timeout=TIMEOUT, ok=(0, 1))
+            bad = wording.without(done.stderr, wording.NO_SUCH_DATASET)
+            if bad:
+                raise self._error(bad, f"cannot read {len(batch)} snapshots")
+            found |= {s.name: s for s in parse.parse_snapshots(done.stdout)}
+        return found
 
     def create(
         self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True

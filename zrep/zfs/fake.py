@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from zrep.errors import CommandFailed
-from zrep.model.inventory import Inventory
+from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 from zrep.planner.simulate import datasets, streams
@@ -22,8 +23,18 @@ class FakeZfs:
         self.pool = pool
         self.name = name
 
-    def inventory(self, root: DatasetName, *, snapshots: bool = True) -> Inventory:
-        return datasets.inventory(self.pool, root, snapshots=snapshots)
+    def inventory(
+        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] = ()
+    ) -> Inventory:
+        found = datasets.inventory(self.pool, root, snapshots=snapshots)
+        return datasets.with_only(found, only) if only else found
+
+    def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
+        there = {
+            s.name: s
+            for s in datasets.inventory(self.pool, DatasetName(self.pool.name)).snapshots()
+        }
+        return {n: replace(there[n], properties={}) for n in names if n in there}
 
     def create(
         self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from zrep.model.inventory import Bookmark, Dataset, Inventory, Snapshot
 from zrep.model.names import DatasetName, Guid, SnapshotName, Txg
-from zrep.zfs.argv import COLUMNS
+from zrep.zfs.argv import COLUMNS, columns_with
 
 Row = Mapping[str, str]
 Properties = Mapping[str, Mapping[str, str]]
@@ -28,8 +28,31 @@ def parse_inventory(listing: str, properties: str) -> Inventory:
 
     The second was read a moment later: it may name objects that the first does not know.
     """
-    rows = list(_rows(listing))
-    words = parse_properties(properties)
+    return _inventory(list(_rows(listing, COLUMNS)), parse_properties(properties))
+
+
+def parse_listing(listing: str, only: Sequence[str]) -> Inventory:
+    """The output of list_argv with user properties: those of snapshots, as far as they are own.
+
+    A snapshot shows what its dataset has when it has none itself.
+    """
+    rows = list(_rows(listing, columns_with(only)))
+    of_datasets = {row["name"]: row for row in rows}
+    words = {row["name"]: _own(row, of_datasets, only) for row in rows if "@" in row["name"]}
+    return _inventory(rows, words)
+
+
+def _own(row: Row, of_datasets: Mapping[str, Row], only: Sequence[str]) -> Mapping[str, str]:
+    above = of_datasets.get(row["name"].partition("@")[0], {})
+    return {key: row[key] for key in only if row[key] not in {"-", above.get(key)}}
+
+
+def parse_snapshots(listing: str) -> Iterator[Snapshot]:
+    """The snapshots in an output of look_argv."""
+    return (_snapshot(row, {}) for row in _rows(listing, COLUMNS))
+
+
+def _inventory(rows: Sequence[Row], words: Properties) -> Inventory:
     snapshots: dict[str, list[Snapshot]] = defaultdict(list)
     bookmarks: dict[str, list[Bookmark]] = defaultdict(list)
     datasets: list[Dataset] = []
@@ -99,11 +122,11 @@ def parse_send_size(text: str) -> int:
     return int(match[1])
 
 
-def _rows(text: str) -> Iterator[Row]:
+def _rows(text: str, columns: Sequence[str]) -> Iterator[Row]:
     for line in text.split("\n"):
-        fields = line.split("\t", len(COLUMNS) - 1)
-        if len(fields) == len(COLUMNS):
-            yield dict(zip(COLUMNS, fields, strict=True))
+        fields = line.split("\t", len(columns) - 1)
+        if len(fields) == len(columns):
+            yield dict(zip(columns, fields, strict=True))
 
 
 def _dataset(row: Row, user: Mapping[str, str]) -> Dataset:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from zrep.model.inventory import Inventory
+from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 
@@ -19,11 +19,19 @@ __all__ = ["SendSpec", "Zfs"]
 class Zfs(Protocol):
     """ZFS on one host."""
 
-    def inventory(self, root: DatasetName, *, snapshots: bool = True) -> Inventory:
+    def inventory(
+        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] = ()
+    ) -> Inventory:
         """Everything at and below `root`; DatasetMissing when root does not exist.
 
-        With snapshots=False only datasets (no snapshots, no bookmarks), which is cheaper.
+        With snapshots=False only datasets (no snapshots, no bookmarks), which is cheaper. With
+        `only`, of all user properties only those of these names, and only of snapshots, which
+        halves the reading of many; a value that the dataset has too is not seen.
         """
+        ...
+
+    def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
+        """These snapshots as they are now, without user properties; missing ones are left out."""
         ...
 
     def create(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from zrep.errors import DatasetBusy, DatasetExists, PoolFull, ZfsError
-from zrep.model.inventory import Dataset, Inventory
+from zrep.model.inventory import Dataset, Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName, Txg
 from zrep.planner.simulate.pool import Node, Pool
 from zrep.planner.simulate.properties import (
@@ -28,6 +28,20 @@ def inventory(pool: Pool, root: DatasetName, *, snapshots: bool = True) -> Inven
     return Inventory(
         tuple(_dataset(pool, name, clones, with_snapshots=snapshots) for name in pool.below(root))
     )
+
+
+def with_only(inventory: Inventory, only: Sequence[str]) -> Inventory:
+    """The same with no other user properties than these of snapshots, where they are own ones."""
+
+    def reduced(dataset: Dataset) -> Dataset:
+        def own(snapshot: Snapshot) -> Snapshot:
+            found = {k: v for k, v in snapshot.properties.items() if k in only and v != "-"}
+            other = {k: v for k, v in found.items() if dataset.properties.get(k) != v}
+            return replace(snapshot, properties=other)
+
+        return replace(dataset, properties={}, snapshots=tuple(map(own, dataset.snapshots)))
+
+    return Inventory(tuple(map(reduced, inventory)))
 
 
 def _dataset(
