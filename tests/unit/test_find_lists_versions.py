@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.shelves import CONFIGURED, DOCKER, MAIL, World, files, nothing
-from zrep.engine.browse import Shelf, find_versions
+from zrep.config import load
+from zrep.engine.browse import Shelf, find_versions, shelf_of
+from zrep.engine.site import open_site
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.names import BackupId
 from zrep.model.source import Method, Source, SourceKey
@@ -124,6 +126,15 @@ def test_names_that_are_no_text_neither_break_a_table_nor_json(world: World) -> 
     assert len(history.versions) == 1
     said = str(history_json(f"/docker/{name}", history)["path"])
     assert said == r"/docker/\xff\x0a\x1b[2J"
+
+
+def test_a_pool_on_another_machine_is_refused_with_where_to_go(tmp_path: Path) -> None:
+    path = tmp_path / "zrep.toml"
+    path.write_text('[target]\ndataset = "b/c"\nhost = "far.example.org"\npolicy = "production"\n')
+    config = load(path, policy_dirs=(Path(__file__).parents[2] / "policies",))
+    with open_site(config) as site, pytest.raises(Refused, match=r"far\.example\.org") as refused:
+        shelf_of(site)
+    assert "run the same command there" in refused.value.next_step
 
 
 ENTRIES = {

@@ -27,7 +27,7 @@ from zrep.engine.requests import MountWish, Place, mount_request
 from zrep.errors import BackupNotFound, DatasetBusy, Refused, UnknownName, UsageError
 from zrep.model.names import DatasetName, make_label
 from zrep.model.session import Session, replica_sessions
-from zrep.model.source import Service, SourceKey
+from zrep.model.source import Address, Service, SourceKey
 from zrep.planner.simulate import datasets
 from zrep.planner.simulate.pool import new_pool
 from zrep.report.sessions import render_mounted, session_json
@@ -66,7 +66,7 @@ def test_a_service_is_its_source_and_the_paths_in_it() -> None:
     top = made.clones[KEYS[0]].mountpoint
     assert clones(made) == ["h1/a"]
     assert made.purpose == "service wordpress"
-    told = render_mounted(made, {KEYS[0]: str(top)}, None, WORDPRESS).splitlines()
+    told = render_mounted(made, {KEYS[0]: str(top)}, service=WORDPRESS).splitlines()
     assert told[1:] == [f"wordpress\t{top}/{path}" for path in WORDPRESS.paths]
     assert session_json(made, None, WORDPRESS)["service"] == {
         "name": "wordpress",
@@ -139,6 +139,9 @@ def test_a_replica_is_browsed_beside_its_tree_and_follows_on(tmp_path: Path) -> 
         report = replicate(sides(source, there.zfs), journal, Silent())
     assert (report.failed, report.diverged, len(report.sent)) == ((), (), 2)
     assert there.sessions() == (made,)
+    told = render_mounted(made, {}, address=Address(host="far"), replica=there.replica)
+    assert f"session {made.name} on far, until " in told
+    assert told.endswith(f"zrep umount {made.name} --from offsite")
     umount(there.zfs, made)
     assert there.sessions() == ()
 

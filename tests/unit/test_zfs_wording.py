@@ -110,6 +110,7 @@ def test_an_error_quotes_the_first_line_and_says_what_next() -> None:
         ("setpriv: failed to execute zfs: No such file or directory", "install OpenZFS"),
         ("bash: line 1: zfs: command not found", "install OpenZFS"),
         ("sh: 1: zfs: not found", "install OpenZFS"),
+        ("zrep gate: refused for role replica: tank/x is out of bounds", "capsule render"),
         ("The ZFS modules are not loaded.\nTry running 'modprobe zfs' as root.", "modprobe"),
         ("cannot create 'tank/a': pool I/O is currently suspended", "zpool status"),
         ("no room: out of space", "zrep prune"),

@@ -100,4 +100,11 @@ def _mount(place: Place, plan: MountPlan, wish: MountWish, *, as_json: bool) -> 
     if as_json:
         emit_json(session_json(session, place.address, wish.service))
     else:
-        click.echo(render_mounted(session, mountpoints(session), place.replica, wish.service))
+        text = render_mounted(
+            session,
+            mountpoints(session),
+            address=place.address,
+            replica=place.replica,
+            service=wish.service,
+        )
+        click.echo(text)

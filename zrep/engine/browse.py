@@ -95,7 +95,9 @@ def open_snapshot(folder: str) -> Iterator[int]:
     except OSError as error:
         what = f"cannot read {error.filename}" if error.filename else "cannot read"
         why = error.strerror or str(error)
-        raise ZfsError(what, where=folder, why=why, next_step=_THEN.get(error.errno, "")) from error
+        raise ZfsError(
+            what, where=folder, why=why, next_step=_THEN.get(error.errno or 0, "")
+        ) from error
     finally:
         os.close(top)
 
@@ -111,7 +113,7 @@ _THEN = {
 
 def _unreachable(folder: str, error: OSError) -> ZfsError:
     why = error.strerror or str(error)
-    return ZfsError(f"cannot open {folder}", why=why, next_step=_THEN.get(error.errno, _CLONE))
+    return ZfsError(f"cannot open {folder}", why=why, next_step=_THEN.get(error.errno or 0, _CLONE))
 
 
 def find_versions(shelf: Shelf, location: Location) -> PathHistory:

@@ -32,11 +32,13 @@ def render_sessions(sessions: Sequence[Session]) -> str:
 def render_mounted(
     session: Session,
     paths: Mapping[SourceKey, str],
-    replica: str | None,
-    service: Service | None,
+    *,
+    address: Address | None = None,
+    replica: str | None = None,
+    service: Service | None = None,
 ) -> str:
-    """How to end it, then a line for each source, or for each folder of the service."""
-    on = f" on {replica}" if replica else ""
+    """Where it is and how to end it, then a line for each source, or each folder of the service."""
+    on = f" on {address}" if address else ""
     end = f"zrep umount {session.name}" + (f" --from {replica}" if replica else "")
     head = f"session {session.name}{on}, until {iso(session.expires)}; umount it with: {end}"
     if service is None:

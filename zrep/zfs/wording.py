@@ -77,6 +77,7 @@ _HINTS = (
     ("command not found", "install OpenZFS there (Debian: zfsutils-linux, zfs-dkms)"),
     ("modules are not loaded", "load the kernel module there: modprobe zfs"),
     ("modules cannot be auto-loaded", "load the kernel module there: modprobe zfs"),
+    ("refused for role", "render and install what that host needs again: zrep capsule render"),
     ("i/o is currently suspended", "see: zpool status"),
     ("must specify -f to overwrite", "zrep never overwrites: rename or destroy it yourself"),
 )
