@@ -75,7 +75,7 @@ def test_capsules_that_somebody_changed_are_refused(world: CapsuleWorld, config:
     world.run("sh", "-c", "echo '# changed' >> /usr/libexec/zrep/capsule-check")
     ((text, step),) = outdated(config, probe(world), load_hooks())
     assert text == "manager-1: its capsules are not those of this version"
-    assert "zrep capsule render --host manager-1" in step
+    assert "zrep capsule deploy manager-1" in step
 
 
 def test_a_host_without_rsync_is_refused(world: CapsuleWorld, config: Config) -> None:

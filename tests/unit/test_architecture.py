@@ -24,7 +24,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "engine": frozenset(
         {"errors", "model", "planner", "host", "zfs", "source", "capsule", "engine"}
     ),
-    "report": frozenset({"errors", "model", "planner", "engine", "report"}),
+    "report": frozenset({"errors", "model", "planner", "capsule", "engine", "report"}),
     "cli": frozenset(
         {"errors", "model", "planner", "config", "capsule", "engine", "report", "cli"}
     ),

@@ -73,7 +73,7 @@ def test_every_difference_on_every_host_is_named_with_what_mends_it(config: Conf
     ]
     assert "3.2.0 or newer" in caught.value.problems[1]
     for host in ("manager-1", "solr-1"):
-        assert f"zrep capsule render --host {host}," in caught.value.next_step
+        assert f"zrep capsule deploy {host}" in caught.value.next_step
     assert caught.value.next_step.count("newer rsync") == 1
 
 
@@ -82,7 +82,7 @@ def test_every_difference_on_every_host_is_named_with_what_mends_it(config: Conf
     [
         (target("rsync  version 3.1.3  protocol version 31\n"), "rsync 3.1.3 is too old", UPDATE),
         (target(status=127), "rsync is missing", UPDATE),
-        (target(status=126), "zrep gate: refused", "zrep capsule render --target,"),
+        (target(status=126), "zrep gate: refused", "zrep capsule deploy target"),
     ],
 )
 def test_the_target_needs_an_rsync_too(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from zrep.capsule.bundle import render_manifest
 from zrep.capsule.render import CAPSULES, InstallFile
 
 PROGRAMS = (*CAPSULES, "zrep-gate-target", "zrep-gate-replica", "install-source")
@@ -22,17 +23,13 @@ def load_hooks() -> Mapping[str, str]:
 def write_tree(
     files: Sequence[InstallFile], out: Path, hooks: Mapping[str, str], *, user: str
 ) -> None:
-    """`out/root/...`, `out/manifest` and `out/install-source`; the installer is to run as root.
-
-    The manifest has the line `user NAME`, then one line `file MODE PATH` per file.
-    """
+    """`out/root/...`, `out/manifest` and `out/install-source`; the installer is to run as root."""
     out.mkdir(parents=True, exist_ok=True)
     for file in files:
         place = out / "root" / file.path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(file.text)
-    lines = [f"file 0{f.mode:o} {f.path}\n" for f in files]
-    (out / "manifest").write_text("".join((f"user {user}\n", *lines)))
+    (out / "manifest").write_text(render_manifest(files, user=user))
     installer = out / "install-source"
     installer.write_text(hooks["install-source"])
     installer.chmod(0o755)

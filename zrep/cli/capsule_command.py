@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zrep.cli.common import load_config
-from zrep.errors import UnknownName, UsageError
+from zrep.cli.common import dry_run_option, emit_json, json_option, load_config
+from zrep.errors import Exit, UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from zrep.capsule.machines import Machine
+    from zrep.engine.deploy import Keys
+    from zrep.model.source import Config
 
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group("capsule")
 def command() -> None:
-    """Render what the other hosts need."""
+    """Render what the other hosts need, install it there, and try what must be refused."""
 
 
 @command.command("render")
@@ -63,6 +69,110 @@ def render(
     files = render_host(config, roles, hooks, control=control, read=read)
     write_tree(files, out, hooks, user=config.ssh.user)
     click.echo(f"wrote {len(files)} files; on the host, as root: {out}/install-source {out}")
+
+
+@command.command("deploy")
+@click.argument("names", metavar="[HOST]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every machine of the configuration.")
+@click.option("--login", help="The administrator's user there (default: as ssh is configured).")
+@click.option("--identity", type=READABLE, help="The administrator's own private key.")
+@click.option("--sudo", is_flag=True, help="The login becomes root by sudo, without a password.")
+@click.option("--control-key", type=READABLE, help="Public half (default: ssh.control_key .pub).")
+@click.option("--read-key", type=READABLE, help="Public half (default: ssh.read_key .pub).")
+@click.option("--from", "allowed_from", default="", help="Addresses the control key may come from.")
+@dry_run_option
+@json_option
+@click.pass_context
+def deploy(ctx: click.Context, /, **options: Any) -> int:
+    """Install what `render` makes on other machines, and verify that it answers.
+
+    HOST is a logical host, `target`, or the name of a replica. An administrator's own ssh login
+    carries the files; every one is put in its place complete or not at all, the sudoers rules only
+    if visudo accepts them, and a second run changes nothing. Exit code 4: some machines failed.
+
+    \b
+    Examples:
+      zrep capsule deploy manager-1 --login root
+      zrep capsule deploy --all --login admin --sudo --from 10.0.0.2
+    """
+    from zrep.cli.progress import Lines
+    from zrep.engine.deploy import carry_by, plan_deploy, status_of
+    from zrep.engine.deploy import deploy as apply
+    from zrep.engine.site import open_site
+    from zrep.report.capsules import deployed_json, plan_json, render_deployed, render_plan
+
+    config = load_config(ctx)
+    machines = _machines(config, options["names"], everything=options["everything"])
+    plan = plan_deploy(config, machines, _keys(config, options))
+    if options["dry_run"]:
+        emit_json(plan_json(plan)) if options["as_json"] else click.echo(render_plan(plan))
+        return Exit.DONE
+    identity = str(options["identity"].resolve()) if options["identity"] else None
+    carry = carry_by(config, user=options["login"], key_file=identity, sudo=options["sudo"])
+    with open_site(config) as site:
+        done = apply(site, plan, carry, Lines.on_stderr())
+    emit_json(deployed_json(done)) if options["as_json"] else click.echo(render_deployed(done))
+    return status_of(done)
+
+
+@command.command("audit")
+@click.argument("names", metavar="[HOST]...", nargs=-1)
+@json_option
+@click.pass_context
+def audit(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> int:
+    """Try on HOST, or on all machines, what our keys must not be able to do.
+
+    Other commands, arguments, shell characters, terminals, port forwarding and sftp with both keys,
+    and reading although nothing is prepared. Exit code 5: something was allowed that must not be;
+    4: something could not be tried. Best while no backup is running.
+
+    \b
+    Examples:
+      zrep capsule audit
+      zrep capsule audit manager-1 --json
+    """
+    from zrep.cli.progress import Lines
+    from zrep.engine.audit import audit as try_all
+    from zrep.engine.audit import status_of
+    from zrep.engine.site import open_site
+    from zrep.report.capsules import audit_json, render_audit
+
+    config = load_config(ctx)
+    machines = _machines(config, names, everything=not names)
+    with open_site(config) as site:
+        found = try_all(site, machines, Lines.on_stderr())
+    emit_json(audit_json(found)) if as_json else click.echo(render_audit(found))
+    return status_of(found)
+
+
+def _machines(config: Config, names: tuple[str, ...], *, everything: bool) -> tuple[Machine, ...]:
+    from zrep.capsule.machines import find_machines, pick_machines
+
+    if bool(names) == everything:
+        raise UsageError("name hosts, or say --all", next_step="zrep capsule deploy --help")
+    return pick_machines(find_machines(config), names)
+
+
+def _keys(config: Config, options: Mapping[str, Any]) -> Keys:
+    from zrep.capsule.render import PublicKey
+    from zrep.engine.deploy import Keys
+
+    control = options["control_key"] or Path(f"{config.ssh.control_key}.pub")
+    read = options["read_key"] or Path(f"{config.ssh.read_key}.pub")
+    try:
+        return Keys(
+            control=PublicKey(
+                line=control.read_text().strip(), allowed_from=options["allowed_from"]
+            ),
+            read=PublicKey(line=read.read_text().strip()),
+        )
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename}: {error.strerror}",
+            next_step="zrep key create, or name the public halves with --control-key, --read-key",
+        ) from error
+    except ValueError as error:
+        raise UsageError(str(error), next_step="zrep key show") from error
 
 
 def _check_name(known: Collection[str], name: str | None, *, what: str) -> None:

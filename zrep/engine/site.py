@@ -50,6 +50,9 @@ class Site:
     def replica_zfs(self, replica: Replica) -> Zfs:
         return self._pool(f"replica {replica.name}", replica.address)
 
+    def replica_host(self, replica: Replica) -> Host:
+        return self._host(f"replica {replica.name}", replica.address)
+
     def source_host(self, name: str) -> Host:
         """The host that plays the logical host `name`."""
         return self._host(name, self.config.hosts[name])
@@ -87,16 +90,18 @@ class Site:
     def _connect(self, role: str, address: Address | None) -> Host:
         if address is None:
             return LocalHost()
-        ssh = self.config.ssh
-        endpoint = SshEndpoint(
+        return SshHost(name=role, endpoint=self.endpoint(address, self.config.ssh.control_key))
+
+    def endpoint(self, address: Address, key_file: str) -> SshEndpoint:
+        """One of our restricted keys on another host."""
+        return SshEndpoint(
             address=address.host,
             port=address.port,
-            user=ssh.user,
-            key_file=ssh.control_key,
-            known_hosts=ssh.known_hosts,
+            user=self.config.ssh.user,
+            key_file=key_file,
+            known_hosts=self.config.ssh.known_hosts,
             gated=True,
         )
-        return SshHost(name=role, endpoint=endpoint)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def outdated(
     capsules = capsule_digest(hooks)
     senders = {s.key.host for backup_set in config.sets.values() for s in backup_set.sources}
     for host, report in reports.items():
-        step = _render(f"--host {host}")
+        step = _install(host)
         if report.capsules != capsules:
             yield f"{host}: its capsules are not those of this version", step
         if report.config != source_conf_digest(config, host):
@@ -47,8 +47,8 @@ def source_conf_digest(config: Config, host: str) -> str:
     return sha256(render_source_conf(config, host).encode()).hexdigest()
 
 
-def _render(role: str) -> str:
-    return f"zrep capsule render {role}, and install the result there as root"
+def _install(machine: str) -> str:
+    return f"zrep capsule deploy {machine}"
 
 
 def _target_problems(target: Host) -> Iterator[tuple[str, str]]:
@@ -57,7 +57,7 @@ def _target_problems(target: Host) -> Iterator[tuple[str, str]]:
     except CommandFailed as error:
         yield (
             f"{target.name}: cannot ask for the version of rsync: {error.why}",
-            _render("--target"),
+            _install("target"),
         )
         return
     problem = version_problem(parse_version(said), RECEIVER)
