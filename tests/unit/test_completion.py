@@ -1,4 +1,4 @@
-"""TAB offers what exists, and says nothing at all when it cannot know."""
+"""TAB offers what exists and says nothing when it cannot know; options become what is asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from click.shell_completion import BashComplete
 
 from tests.unit.test_engine_on_a_simulated_pool import ROOT, mounted, publish, target
-from zrep.cli import completion
+from zrep.cli import completion, mount_command
 from zrep.cli.main import cli
 from zrep.config import load
 from zrep.engine.site import Site
@@ -84,3 +84,16 @@ def test_a_configuration_with_errors_is_passed_over_in_silence(
     assert offered(config, ["mount", "latest", "--service"], "") == []
     said = capfd.readouterr()
     assert said.out + said.err == ""
+
+
+def test_the_options_of_mount_make_a_wish(config: Path) -> None:
+    args = ["latest", "--source", "solr-1/etc", "--rw", "--ttl", "1h", "--service", "wordpress"]
+    asked = mount_command.command.make_context("mount", args).params
+    wanted = {k: v for k, v in asked.items() if k not in {"replica", "dry_run", "as_json"}}
+    site = Site(load(config, policy_dirs=(Path(__file__).parents[2] / "policies",)))
+    wish = mount_command._wish(site, **wanted)
+    assert (wish.backup, wish.sources, wish.writable, wish.ttl, wish.purpose) == (
+        *("latest", ("solr-1/etc",), True, "1h", ""),
+    )
+    assert wish.service == site.config.services["wordpress"]
+    assert wish.owner

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option, load_config, operator
-from zrep.cli.completion import backup_ids, replica_option, services, sources
+from zrep.cli.completion import backup_ids, replica_option, services
+from zrep.cli.completion import sources as source_names
 
 if TYPE_CHECKING:
     from zrep.engine.mount import MountPlan
     from zrep.engine.requests import MountWish, Place
+    from zrep.engine.site import Site
     from zrep.model.session import Session
 
 
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 @click.argument("backup", metavar="ID", shell_complete=backup_ids)
 @click.option(
     "--source",
-    "wanted",
+    "sources",
     multiple=True,
     metavar="HOST/SOURCE",
-    shell_complete=sources,
+    shell_complete=source_names,
     help="Only this source; may be given several times.",
 )
 @click.option(
@@ -38,16 +40,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context,
-    backup: str,
-    wanted: tuple[str, ...],
-    service: str | None,
-    writable: bool,
-    ttl: str,
-    purpose: str,
-    replica: str | None,
-    dry_run: bool,
-    as_json: bool,
+    ctx: click.Context, replica: str | None, dry_run: bool, as_json: bool, **wanted: Any
 ) -> None:
     """Mount a backup as clones of its own and print one path per source.
 
@@ -62,25 +55,23 @@ def command(
       zrep mount latest~1 --service wordpress --purpose 'find the lost report'
       zrep mount latest --from offsite
     """
-    from zrep.engine.requests import MountWish, mount_request, place_of, service_of
+    from zrep.engine.requests import mount_request, place_of
     from zrep.engine.site import open_site
 
     with open_site(load_config(ctx)) as site:
-        place = place_of(site, replica)
-        wish = MountWish(
-            backup=backup,
-            owner=operator(),
-            purpose=purpose,
-            ttl=ttl,
-            sources=wanted,
-            service=service_of(site, service),
-            writable=writable,
-        )
+        place, wish = place_of(site, replica), _wish(site, **wanted)
         plan = mount_request(place, wish)
         if dry_run:
             _tell_plan(plan, as_json=as_json)
         else:
             _mount(place, plan, wish, as_json=as_json)
+
+
+def _wish(site: Site, *, service: str | None, **wanted: Any) -> MountWish:
+    """Of the options that say what is mounted, and how."""
+    from zrep.engine.requests import MountWish, service_of
+
+    return MountWish(owner=operator(), service=service_of(site, service), **wanted)
 
 
 def _tell_plan(plan: MountPlan, *, as_json: bool) -> None:
