@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, replica: str | None, dry_run: bool, as_json: bool, **wanted: Any
+    ctx: click.Context, /, replica: str | None, dry_run: bool, as_json: bool, **wanted: Any
 ) -> None:
     """Mount a backup as clones of its own and print one path per source.
 
