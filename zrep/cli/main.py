@@ -35,7 +35,8 @@ COMMANDS = {
     "simulate": "Show what dataset sections would take and destroy.",
     "check": "Tell monitoring how snapshots and pools are.",
     "config": "Check, convert and show the configuration.",
-    "capsule": "Render what the other hosts need.",
+    "capsule": "Render, deploy and audit what the other hosts need.",
+    "docker": "See and control docker on the source hosts.",
     "gate": "Answer a restricted key (used by authorized_keys).",
 }
 HIDDEN = frozenset({"gate"})

@@ -228,8 +228,12 @@ def parse_probe(events: Sequence[Fields]) -> ProbeReport:
         quiesce={
             e.text("set"): _problem(e) for e in of_kind(events, "quiesce") if not e.flag("ok")
         },
-        holds=tuple(_hold(e) for e in of_kind(events, "held")),
+        holds=parse_holds(events),
     )
+
+
+def parse_holds(events: Sequence[Fields]) -> tuple[Hold, ...]:
+    return tuple(_hold(e) for e in of_kind(events, "held"))
 
 
 def _hold(event: Fields) -> Hold:

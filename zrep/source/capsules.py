@@ -41,6 +41,9 @@ SECONDS = {
     "snapshot": 600.0,
     "thaw": 180.0,
     "release": 600.0,
+    "docker-status": 120.0,
+    "docker-stop": 300.0,
+    "docker-start": 300.0,
 }
 
 
