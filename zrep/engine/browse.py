@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from zrep.engine.observe import observe_target
 from zrep.engine.site import Site
+from zrep.engine.snapshot_mount import open_snapshot, snapshot_folder
 from zrep.engine.tree import compare_trees, entry_at, read_content, whole_entry
 from zrep.errors import Refused, UnknownName, ZfsError
 from zrep.model.backup import Backup
@@ -43,23 +42,33 @@ class Shelf:
 
     def folder(self, backup: Backup, key: SourceKey) -> str:
         """Where the source's files lie as that backup has them."""
-        child = backup.child(key)
-        if child is None:
-            raise UnknownName(
-                f"backup {backup.id} does not hold {key}",
-                why=f"it holds {', '.join(sorted(map(str, backup.keys)))}",
-                next_step="zrep list shows the backups there are",
-            )
-        return self._folder_of(child.snapshot.name)
+        snapshot = _snapshot_of(backup, key)
+        return snapshot_folder(self._mountpoint(snapshot), snapshot)
 
-    def _folder_of(self, snapshot: SnapshotName) -> str:
+    def open(self, backup: Backup, key: SourceKey) -> AbstractContextManager[int]:
+        """A descriptor of that folder. ZfsError for what cannot be read while it is open."""
+        snapshot = _snapshot_of(backup, key)
+        return open_snapshot(self._mountpoint(snapshot), snapshot)
+
+    def _mountpoint(self, snapshot: SnapshotName) -> str:
         dataset = self.inventory.get(snapshot.dataset)
         if dataset is None or not dataset.mounted or dataset.mountpoint is None:
             raise ZfsError(
                 f"{snapshot.dataset} is not mounted",
                 next_step=f"zfs mount {snapshot.dataset}, or look into a clone: zrep mount",
             )
-        return f"{dataset.mountpoint}/.zfs/snapshot/{snapshot.snap}"
+        return dataset.mountpoint
+
+
+def _snapshot_of(backup: Backup, key: SourceKey) -> SnapshotName:
+    child = backup.child(key)
+    if child is None:
+        raise UnknownName(
+            f"backup {backup.id} does not hold {key}",
+            why=f"it holds {', '.join(sorted(map(str, backup.keys)))}",
+            next_step="zrep list shows the backups there are",
+        )
+    return child.snapshot.name
 
 
 def shelf_of(site: Site) -> Shelf:
@@ -80,42 +89,6 @@ def shelf_of(site: Site) -> Shelf:
     )
 
 
-@contextmanager
-def open_snapshot(folder: str) -> Iterator[int]:
-    """A descriptor of a snapshot's top; opening it makes the kernel mount it for a while.
-
-    Whatever cannot be read meanwhile is a ZfsError.
-    """
-    try:
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise _unreachable(folder, error) from error
-    try:
-        yield top
-    except OSError as error:
-        what = f"cannot read {error.filename}" if error.filename else "cannot read"
-        why = error.strerror or str(error)
-        raise ZfsError(
-            what, where=folder, why=why, next_step=_THEN.get(error.errno or 0, "")
-        ) from error
-    finally:
-        os.close(top)
-
-
-# ELOOP is how the kernel says that it cannot mount a snapshot from within a container.
-_CLONE = "look into a clone instead: zrep mount ID"
-_THEN = {
-    errno.EACCES: "run it as root",
-    errno.ELOOP: _CLONE,
-    errno.ENOENT: f"see whether the property snapdir hides it, or {_CLONE}",
-}
-
-
-def _unreachable(folder: str, error: OSError) -> ZfsError:
-    why = error.strerror or str(error)
-    return ZfsError(f"cannot open {folder}", why=why, next_step=_THEN.get(error.errno or 0, _CLONE))
-
-
 def find_versions(shelf: Shelf, location: Location) -> PathHistory:
     """All versions over all backups that hold the source; what cannot be read is named."""
     holding = [b for b in reversed(shelf.backups) if location.key in b.keys]
@@ -124,7 +97,7 @@ def find_versions(shelf: Shelf, location: Location) -> PathHistory:
 
 def _sight(shelf: Shelf, backup: Backup, location: Location) -> Sighting:
     try:
-        with open_snapshot(shelf.folder(backup, location.key)) as top:
+        with shelf.open(backup, location.key) as top:
             return Sighting(backup=backup.id, entry=whole_entry(top, location.parts))
     except (Refused, ZfsError) as error:
         why = str(error).partition("\n")[0]
@@ -147,8 +120,8 @@ def diff_backups(
 
 def _diff_source(shelf: Shelf, old: Backup, new: Backup, location: Location) -> Iterator[Change]:
     with (
-        open_snapshot(shelf.folder(old, location.key)) as before,
-        open_snapshot(shelf.folder(new, location.key)) as after,
+        shelf.open(old, location.key) as before,
+        shelf.open(new, location.key) as after,
     ):
         for change in compare_trees(before, after, location.parts):
             yield replace(change, path=f"{location.key}/{change.path}".rstrip("/"))
@@ -157,7 +130,7 @@ def _diff_source(shelf: Shelf, old: Backup, new: Backup, location: Location) -> 
 def _one_sided(shelf: Shelf, old: Backup, new: Backup, key: SourceKey) -> Iterator[Change]:
     """A whole source that only one of the two holds."""
     holder = old if key in old.keys else new
-    with open_snapshot(shelf.folder(holder, key)) as top:
+    with shelf.open(holder, key) as top:
         entry = entry_at(top, ())
     sides = (entry, None) if holder is old else (None, entry)
     change = compare_entry(*sides, path=str(key))
@@ -167,5 +140,5 @@ def _one_sided(shelf: Shelf, old: Backup, new: Backup, key: SourceKey) -> Iterat
 
 def content_of(shelf: Shelf, backup: Backup, location: Location) -> Iterator[bytes]:
     """What one file has in it, piece by piece."""
-    with open_snapshot(shelf.folder(backup, location.key)) as top:
+    with shelf.open(backup, location.key) as top:
         yield from read_content(top, location.parts)

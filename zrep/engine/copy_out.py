@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from zrep.engine.browse import Shelf, open_snapshot
+from zrep.engine.browse import Shelf
 from zrep.engine.tree import entry_at
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.host.process import run
@@ -35,8 +35,7 @@ def plan_copy(
     UnknownName when the backup does not have it; Refused when something is there already and
     `force` does not say otherwise, or when a file and a folder would take each other's place.
     """
-    folder = shelf.folder(backup, location.key)
-    with open_snapshot(folder) as top:
+    with shelf.open(backup, location.key) as top:
         entry = entry_at(top, location.parts)
     if entry is None:
         raise UnknownName(
@@ -50,7 +49,7 @@ def plan_copy(
     if exists:
         _check_overwrite(entry, destination, force=force)
     return CopyPlan(
-        source="/".join((folder, *location.parts)),
+        source="/".join((shelf.folder(backup, location.key), *location.parts)),
         entry=entry,
         destination=destination,
         exists=exists,
