@@ -104,7 +104,7 @@ while [ $# -gt 1 ]; do
     case $1 in
         --unit=*) unit=${1#--unit=} ;;
         --on-active=*s) seconds=${1#--on-active=} ;;
-        --timer-property=AccuracySec=1s) accuracy=yes ;;
+        --timer-property=AccuracySec=100ms) accuracy=yes ;;
     esac
     shift
 done

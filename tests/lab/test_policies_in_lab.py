@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -92,10 +93,28 @@ def zrep(pools: Node) -> Zrep:
     return Zrep(pools)
 
 
-def snapshots(node: Node, pool: str) -> set[str]:
-    """Names after the pool's."""
-    text = node.run(f"zfs list -H -o name -t snapshot -r {pool}").stdout
-    return {name.removeprefix(pool) for name in text.split()}
+# In one call of the kernel: `zfs list` makes one for each snapshot, which takes minutes here.
+LIST = """
+names = {}
+function walk(dataset)
+    for snapshot in zfs.list.snapshots(dataset) do names[#names + 1] = snapshot end
+    for child in zfs.list.children(dataset) do walk(child) end
+end
+args = ...
+walk(args["argv"][1])
+return names
+"""
+
+
+def snapshots(node: Node, root: str) -> set[str]:
+    """Names after that of the pool or dataset."""
+    node.push_bytes(LIST.encode(), "/root/list.lua")
+    pool = root.partition("/")[0]
+    text = node.run(
+        f"zfs program -j -n -t 100000000 -m 100000000 {pool} /root/list.lua {root}"
+    ).stdout
+    found = json.loads(text)["return"]
+    return {name.removeprefix(root) for name in (found.values() if found else ())}
 
 
 def conf(pool: str) -> tuple[str, str]:
