@@ -11,6 +11,7 @@ from lab.deploy import ROOT, Site
 from lab.node import Node
 from lab.world import World
 from tests.lab.cli import Zrep, tree_sum
+from zrep.engine.snapshot_mount import CONTROL_ROOT
 
 MAIL = "manager-1/mail"
 FILES = "/srv/mail/files"
@@ -210,6 +211,20 @@ def test_find_lists_both_versions_and_where_it_was_deleted(
     ]
     [deletion] = [d for d in found["deleted"] if d["after"] == ids[1]]
     assert deletion["backups"][0] == ids[2]
+
+
+def test_zfs_marks_its_control_folder_as_zrep_expects(
+    zrep: Zrep, three: list[dict[str, Any]]
+) -> None:
+    """Without that mark nothing below it would be proven."""
+    assert three
+    inode = zrep.node.run(f"stat -c %i /backup/current/{MAIL}/.zfs").stdout
+    assert int(inode) == CONTROL_ROOT
+    snap = three[0]["children"][0]["snapshot"].partition("@")[2]
+    folder = f"/backup/current/{MAIL}/.zfs/snapshot/{snap}"
+    zrep("cat", three[0]["id"], f"{MAIL}/files/report")
+    source = zrep.node.run(f"findmnt -n -o SOURCE {folder}").stdout.strip()
+    assert source == f"backup/current/{MAIL}@{snap}"
 
 
 def test_diff_tells_exactly_what_was_done(zrep: Zrep, three: list[dict[str, Any]]) -> None:
