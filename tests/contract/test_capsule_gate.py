@@ -44,11 +44,44 @@ def test_a_verb_reaches_its_capsule_with_the_request_on_stdin(
     assert done.stdout == f"argv=-n /usr/libexec/zrep/capsule-{verb}\nstdin={request_line}\n"
 
 
+RESTORING = {
+    "restore-look": "",
+    "restore-open": f"run={RUN} source=docker-1.b",
+    "restore-close": f"run={RUN} source=docker",
+    "restore-safety": f"run={RUN} source=docker",
+    "restore-discard": f"run={RUN} source=docker",
+    "service-down": f"run={RUN} service=wordpress",
+    "service-up": f"run={RUN} service=wordpress",
+    "halt": f"run={RUN}",
+    "unhalt": f"run={RUN}",
+}
+
+
+@pytest.mark.parametrize("verb", RESTORING)
+def test_a_restores_verb_reaches_its_capsule(world: CapsuleWorld, verb: str) -> None:
+    line = RESTORING[verb]
+    done = ask(world, f"{verb} {line}".strip())
+    assert done.stdout == f"argv=-n /usr/libexec/zrep/capsule-{verb}\nstdin={line}\n"
+
+
+@pytest.mark.parametrize("verb", RESTORING)
+def test_a_restores_verb_takes_its_own_words_only(world: CapsuleWorld, verb: str) -> None:
+    words = {"", *RESTORING.values(), f"run={RUN} set=platform", f"run={RUN} count=3"}
+    kinds = {word.rpartition("=")[0] for word in (RESTORING[verb],)}
+    for line in (w for w in words if w.rpartition("=")[0] not in kinds):
+        done = ask(world, f"{verb} {line}".strip())
+        assert (done.returncode, done.stdout) == (126, ""), line
+
+
 @pytest.mark.parametrize(
     "request_line",
     [
         "",
         "id",
+        "rsync-write",
+        "zrep-arm",
+        "arm",
+        "restore",
         "probe;id",
         "probe\nid",
         "probe id",

@@ -17,7 +17,7 @@ from zrep.errors import ConfigError
 from zrep.model.methods import METHODS
 from zrep.model.names import DatasetName
 from zrep.model.session import replica_sessions
-from zrep.model.source import BackupSet, Config, Database, Prepare, Source, SourceKey
+from zrep.model.source import BackupSet, Config, Database, Prepare, Service, Source, SourceKey
 
 LIBEXEC = "/usr/libexec/zrep"
 HOME = "/var/lib/zrep-operator"
@@ -30,26 +30,43 @@ AUTHORIZED_KEYS = f"{HOME}/.ssh/authorized_keys"
 PRIVILEGED = (
     "capsule-before",
     "capsule-check",
+    "capsule-docker-start",
+    "capsule-docker-status",
+    "capsule-docker-stop",
+    "capsule-halt",
     "capsule-probe",
     "capsule-quiesce",
     "capsule-release",
+    "capsule-restore-close",
+    "capsule-restore-discard",
+    "capsule-restore-look",
+    "capsule-restore-open",
+    "capsule-restore-safety",
     "capsule-rsync-read",
+    "capsule-rsync-write",
+    "capsule-service-down",
+    "capsule-service-up",
     "capsule-snapshot",
     "capsule-thaw",
+    "capsule-unhalt",
 )
+_STREAMS = ("capsule-rsync-read", "capsule-rsync-write")
+# Run by root on the host itself, and by rsync's daemon: never through sudo.
+ROOTS_OWN = ("check-lease", "check-sentinel", "zrep-arm")
 READ_ONLY_TEXTS = frozenset(
     {
-        *("capsule-docker", "capsule-lib", "capsule-service", "capsule-state"),
+        *("capsule-docker", "capsule-lib", "capsule-restore", "capsule-service", "capsule-state"),
         *(f"method-{name}" for name in METHODS),
         *(f"dump-{name}" for name in Database),
         *(f"service-{name}" for name in Prepare),
         *("gluster-xml", "solr-commit"),
     }
 )
-CAPSULES = tuple(sorted((*PRIVILEGED, *READ_ONLY_TEXTS, "check-sentinel", "gate")))
+CAPSULES = tuple(sorted((*PRIVILEGED, *READ_ONLY_TEXTS, *ROOTS_OWN, "gate")))
 
 _PATH = re.compile(r"/|(/(?!\.\.?(/|$))[A-Za-z0-9_.+@:,=\-]+)+")
 _KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.\-]+ [A-Za-z0-9+/]+={0,3}( [A-Za-z0-9_.@:+\-]+)?")
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _FROM = re.compile(r"[A-Za-z0-9.:/,!*?_\-]+")
 
 
@@ -105,6 +122,7 @@ def render_host(
     *,
     control: PublicKey,
     read: PublicKey | None = None,
+    restore: PublicKey | None = None,
 ) -> tuple[InstallFile, ...]:
     """All files of one host; `hooks` maps names to texts. ConfigError names every bad source."""
     return (
@@ -114,7 +132,7 @@ def render_host(
         InstallFile(
             path=AUTHORIZED_KEYS,
             mode=0o644,
-            text=render_authorized_keys(roles, control=control, read=read),
+            text=render_authorized_keys(roles, control=control, read=read, restore=restore),
         ),
     )
 
@@ -140,21 +158,37 @@ def _configuration(config: Config, roles: Roles) -> Iterator[InstallFile]:
 def render_source_conf(config: Config, host: str) -> str:
     """One line per set and source, and per set that is quiesced here.
 
-    `source SET NAME METHOD VOLUME PATH KEY=VALUE...`, `quiesce SET docker PAUSE TIMER` (seconds).
+    `source SET NAME METHOD VOLUME PATH KEY=VALUE...`, `quiesce SET docker PAUSE TIMER` (seconds);
+    and `service NAME HOST/SOURCE SWARM...` of every service, for any host may be a manager.
     """
     sets = config.sets.values()
     pairs = [(s.name, x) for s in sets for x in s.sources if x.key.host == host]
     pauses = [_quiesce_line(s) for s in sets if host in s.paused_hosts]
-    problems = tuple(p for _, source in pairs for p in _problems(source))
+    services = [s for s in config.services.values() if s.swarm]
+    problems = (
+        *(p for _, source in pairs for p in _problems(source)),
+        *(p for service in services for p in _service_problems(service)),
+    )
     if problems or not (pairs or pauses):
         raise ConfigError(problems or (f"no source is on host {host}",))
-    lines = sorted((*pauses, *(_source_line(name, source) for name, source in pairs)))
+    sources = (_source_line(name, source) for name, source in pairs)
+    lines = sorted((*pauses, *sources, *map(_service_line, services)))
     return "# Written by zrep. Changes are lost when it is rendered again.\n" + "".join(lines)
 
 
 def _quiesce_line(backup_set: BackupSet) -> str:
     quiesce = backup_set.quiesce
     return f"quiesce {backup_set.name} docker {quiesce.max_pause} {quiesce.timer}\n"
+
+
+def _service_line(service: Service) -> str:
+    return f"service {service.name} {service.source} {' '.join(service.swarm)}\n"
+
+
+def _service_problems(service: Service) -> Iterator[str]:
+    for name in service.swarm:
+        if not _SERVICE.fullmatch(name):
+            yield f"service {service.name}: {name!r} is no name of a swarm service"
 
 
 def _source_line(set_name: str, source: Source) -> str:
@@ -178,7 +212,7 @@ def render_sudoers(roles: Roles, *, user: str) -> str:
     stream. No pseudo-terminal comes between a stream and its program.
     """
     capsules = PRIVILEGED if roles.source else ()
-    streams = (*(("capsule-rsync-read",) if roles.source else ()), *_gates(roles))
+    streams = (*(_STREAMS if roles.source else ()), *_gates(roles))
     return "".join(
         (
             "# Written by zrep. Valid for sudo and sudo-rs.\n",
@@ -205,12 +239,16 @@ def _commands(names: tuple[str, ...]) -> str:
     return ", ".join(f'{LIBEXEC}/{name} ""' for name in names)
 
 
-def render_authorized_keys(roles: Roles, *, control: PublicKey, read: PublicKey | None) -> str:
+def render_authorized_keys(
+    roles: Roles, *, control: PublicKey, read: PublicKey | None, restore: PublicKey | None = None
+) -> str:
     """One forced command per key. A source host's gate hands zfs and rsync to the role's gate."""
     command = f"{LIBEXEC}/gate" if roles.source else f"sudo -n {LIBEXEC}/{roles.gate}"
     lines = [_key_line(control, command)]
-    if roles.source and read is not None:
-        lines.append(_key_line(read, f"sudo -n {LIBEXEC}/capsule-rsync-read"))
+    streams = ((read, "capsule-rsync-read"), (restore, "capsule-rsync-write"))
+    for key, capsule in streams if roles.source else ():
+        if key is not None:
+            lines.append(_key_line(key, f"sudo -n {LIBEXEC}/{capsule}"))
     return "".join(lines)
 
 

@@ -113,6 +113,7 @@ def _read_ssh(root: Section) -> Ssh:
         user=section.get_or("user", user, default.user),
         control_key=section.get_or("control_key", absolute_path, default.control_key),
         read_key=section.get_or("read_key", absolute_path, default.read_key),
+        restore_key=section.get_or("restore_key", absolute_path, default.restore_key),
         known_hosts=section.get_or("known_hosts", absolute_path, default.known_hosts),
     )
 

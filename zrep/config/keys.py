@@ -65,7 +65,7 @@ ZREP: Mapping[str, tuple[str, ...]] = {
         "dataset",
     ),
     "target": ("dataset", "host", "policy", "compression"),
-    "ssh": ("user", "control_key", "read_key", "known_hosts"),
+    "ssh": ("user", "control_key", "read_key", "restore_key", "known_hosts"),
     "deployment.*": ("hosts", "default"),
     "set.*": ("schedule", "quiesce", "on_partial", "parallel", "bwlimit", "source"),
     "set.*.quiesce": ("docker", "max_pause", "hosts"),

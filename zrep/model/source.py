@@ -241,6 +241,7 @@ class Ssh:
     user: str = "zrep"
     control_key: str = "/etc/zrep/keys/control"
     read_key: str = "/etc/zrep/keys/read"
+    restore_key: str = "/etc/zrep/keys/restore"
     known_hosts: str = "/etc/zrep/known_hosts"
 
 
