@@ -1,4 +1,4 @@
-"""rsync writing a backup back to where it came from: argv, what it would do, what its end means. Pure.
+"""rsync writing a backup back to where it came from: argv, what it would do, how it ended. Pure.
 
 The direction opposite to zrep.source.rsync, with a key of its own: the remote command is as
 constant, and the module exists only while root there has armed it.
@@ -235,14 +235,22 @@ def judge_write(returncode: int, stderr: str) -> Judgement:
         return Judgement(verdict=Verdict.FAILED, why=lease[1], next_step=_ARM)
     if daemon := _DAEMON.search(stderr):
         return _judge_daemon(daemon[1])
-    if returncode == 0:
-        return Judgement(verdict=Verdict.GOOD)
-    if _FULL.search(stderr):
+    return _judge_full(returncode, stderr) or _judge_code(returncode)
+
+
+def _judge_full(returncode: int, stderr: str) -> Judgement | None:
+    if returncode and _FULL.search(stderr):
         return Judgement(
             verdict=Verdict.FAILED,
             why="no space is left on the destination",
             next_step="make room there; then: zrep restore --resume",
         )
+    return None
+
+
+def _judge_code(returncode: int) -> Judgement:
+    if returncode == 0:
+        return Judgement(verdict=Verdict.GOOD)
     if returncode < 0:
         return Judgement(verdict=Verdict.CANCELLED, why=f"stopped by signal {-returncode}")
     if returncode in _TRANSIENT:
