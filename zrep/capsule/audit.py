@@ -201,7 +201,7 @@ def _shown(text: str) -> str:
 
 def judge(trial: Trial, outcome: Outcome) -> tuple[Finding, str]:
     """The finding and, unless it is a refusal, why."""
-    if _is_refusal(trial.sign, outcome):
+    if is_refusal(trial.sign, outcome):
         return Finding.REFUSED, ""
     if trial.sign is Sign.FORWARD and _NOBODY_THERE in outcome.stderr:
         return Finding.ALLOWED, "the connection was tried"
@@ -213,7 +213,8 @@ def judge(trial: Trial, outcome: Outcome) -> tuple[Finding, str]:
     return Finding.ALLOWED, f"status {outcome.status}: {said[0][:100] if said else 'no words'}"
 
 
-def _is_refusal(sign: Sign, outcome: Outcome) -> bool:
+def is_refusal(sign: Sign, outcome: Outcome) -> bool:
+    """Whether `sign` is to be seen in how ssh ended."""
     match sign:
         case Sign.GATE:
             said = (

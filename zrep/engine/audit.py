@@ -105,14 +105,15 @@ def _try(site: Site, machine: Machine, trial: Trial) -> Result:
         why = f"{key} is not on this machine: audit from the target too"
         return Result(trial=trial, finding=Finding.UNPROVEN, why=why)
     try:
-        outcome = _ask(site.endpoint(machine.address, key), trial, machine.name)
+        outcome = ask(site.endpoint(machine.address, key), trial, machine.name)
     except CommandTimeout as error:
         return Result(trial=trial, finding=Finding.UNPROVEN, why=str(error))
     finding, why = judge(trial, outcome)
     return Result(trial=trial, finding=finding, why=why)
 
 
-def _ask(endpoint: SshEndpoint, trial: Trial, where: str) -> Outcome:
+def ask(endpoint: SshEndpoint, trial: Trial, where: str) -> Outcome:
+    """How ssh ended; CommandTimeout."""
     done = run(
         trial_argv(endpoint, trial), timeout=SECONDS, ok=range(-_SIGNALS, _STATUSES), where=where
     )

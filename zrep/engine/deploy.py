@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from zrep.capsule.bundle import Bundle, make_bundle
 from zrep.capsule.install import load_hooks
 from zrep.capsule.machines import Machine
-from zrep.capsule.render import PublicKey, render_host
+from zrep.capsule.render import AUTHORIZED_KEYS, PublicKey, render_host
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.engine.verify_sources import outdated
@@ -29,6 +29,7 @@ class Keys:
 
     control: PublicKey
     read: PublicKey | None = None
+    restore: PublicKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,23 @@ class Deployed:
 
 
 def plan_deploy(
-    config: Config, machines: Sequence[Machine], keys: Keys
+    config: Config, machines: Sequence[Machine], keys: Keys, *, also: Keys | None = None
 ) -> Sequence[tuple[Machine, Bundle]]:
-    """What each machine gets; ConfigError when it cannot be rendered."""
+    """What each machine gets; it accepts the keys of `also` too. ConfigError, as render has it."""
     hooks = load_hooks()
-    return [(m, _bundle(config, m, keys, hooks)) for m in machines]
+    return [(m, _bundle(config, m, hooks, (keys, *([also] if also else [])))) for m in machines]
 
 
-def _bundle(config: Config, machine: Machine, keys: Keys, hooks: Mapping[str, str]) -> Bundle:
-    files = render_host(config, machine.roles, hooks, control=keys.control, read=keys.read)
+def _bundle(
+    config: Config, machine: Machine, hooks: Mapping[str, str], accepted: Sequence[Keys]
+) -> Bundle:
+    first, *more = [
+        render_host(config, machine.roles, hooks, control=k.control, read=k.read, restore=k.restore)
+        for k in accepted
+    ]
+    logins = [next(f.text for f in files if f.path == AUTHORIZED_KEYS) for files in (first, *more)]
+    lines = dict.fromkeys(line for text in logins for line in text.splitlines(keepends=True))
+    files = [replace(f, text="".join(lines)) if f.path == AUTHORIZED_KEYS else f for f in first]
     return make_bundle(files, hooks["install-source"], user=config.ssh.user)
 
 
