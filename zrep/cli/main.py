@@ -17,6 +17,7 @@ from zrep.errors import Exit, ZrepError
 
 COMMANDS = {
     "sync": "Pull every source of a set and publish one backup.",
+    "coverage": "Show what containers use and no source covers.",
     "recover": "Thaw and release what crashed runs left on the hosts.",
     "list": "List backups: id, classes, state, sizes.",
     "show": "Show the manifest of one backup.",
@@ -37,6 +38,7 @@ COMMANDS = {
     "config": "Check, convert and show the configuration.",
     "capsule": "Render, deploy and audit what the other hosts need.",
     "docker": "See and control docker on the source hosts.",
+    "key": "Make, show and rotate the keys to other hosts.",
     "gate": "Answer a restricted key (used by authorized_keys).",
 }
 HIDDEN = frozenset({"gate"})

@@ -67,7 +67,15 @@ ZREP: Mapping[str, tuple[str, ...]] = {
     "target": ("dataset", "host", "policy", "compression"),
     "ssh": ("user", "control_key", "read_key", "restore_key", "known_hosts"),
     "deployment.*": ("hosts", "default"),
-    "set.*": ("schedule", "quiesce", "on_partial", "parallel", "bwlimit", "source"),
+    "set.*": (
+        "schedule",
+        "quiesce",
+        "on_partial",
+        "parallel",
+        "bwlimit",
+        "ignore_mounts",
+        "source",
+    ),
     "set.*.quiesce": ("docker", "max_pause", "hosts"),
     "set.*.source.*": (
         "host",

@@ -84,6 +84,7 @@ def _set(name: str, section: Section, sources: tuple[Source, ...], known: list[s
         quiesce=quiesce,
         parallel=section.get_or("parallel", integer(1, _MAX_PARALLEL), 1),
         bwlimit=section.get("bwlimit", bandwidth),
+        ignore_mounts=section.get_or("ignore_mounts", list_of(absolute_path, empty=True), ()),
     )
 
 

@@ -25,10 +25,12 @@ from zrep.engine.verify_sources import verify_sources
 from zrep.errors import DatasetExists, StillPaused
 from zrep.host.mux import Stop
 from zrep.model.backup import Pause, SourceRecord
+from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
 from zrep.model.source import BackupSet, Source
 from zrep.planner.backups import find_backups
+from zrep.planner.coverage import find_uncovered
 from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish
 
 
@@ -105,6 +107,7 @@ class Run:
         self.lock = lock
         self.started = time.monotonic()
         self.warnings: list[str] = []
+        self.uncovered: tuple[Uncovered, ...] = ()
         self.hosts = SourceHosts(site, plan.set, self.run_id, journal, progress)
 
     @property
@@ -113,7 +116,12 @@ class Run:
 
     def execute(self) -> SyncReport:
         self.progress.step(f"backup {self.run_id} of set {self.plan.set.name}")
-        verify_sources(self.site.config, self.hosts.probe(), self.site.target_host)
+        reports = self.hosts.probe()
+        verify_sources(self.site.config, reports, self.site.target_host)
+        self.uncovered = find_uncovered(
+            self.site.config, {host: report.docker for host, report in reports.items()}
+        )
+        self.tell_uncovered()
         self.create_children()
         with self.hosts.captured(self) as outcome:
             transfers = self.transfers()
@@ -126,6 +134,13 @@ class Run:
             warnings=tuple(self.warnings),
             still_paused=outcome.still_paused(),
         )
+
+    def tell_uncovered(self) -> None:
+        """One line for all: it is the same in every run until somebody mends it."""
+        if self.uncovered:
+            first = ", ".join(map(str, self.uncovered[:3]))
+            more = f" and {len(self.uncovered) - 3} more" if self.uncovered[3:] else ""
+            self.warn(f"no source covers {first}{more}; see: zrep coverage")
 
     def create_children(self) -> None:
         for dataset in self.plan.create:
@@ -162,6 +177,7 @@ class Run:
                 config=self.site.config.digest,
                 seconds=time.monotonic() - self.started,
                 pauses=pauses,
+                uncovered=self.uncovered,
             ),
         )
         with self.journal.step("publish", label=plan.label, snapshots=list(plan.snapshots)):

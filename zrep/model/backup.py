@@ -7,10 +7,11 @@ backup is complete and which children belong to it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Snapshot
 from zrep.model.names import BackupId, BackupLabel
 from zrep.model.source import Consistency, SourceKey
@@ -19,7 +20,10 @@ PREFIX = "io.zrep:"
 SET = PREFIX + "set"
 _SOURCE = PREFIX + "src:"
 _PAUSE = PREFIX + "pause:"
+_UNCOVERED = PREFIX + "uncovered:"
 MAX_WHY = 500
+# Property values end at 8 KiB.
+MAX_PATHS, MAX_PATH = 30, 200
 
 
 class State(StrEnum):
@@ -65,7 +69,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What one run published: `seconds` is the run's duration up to the publish."""
+    """What one run published: `seconds` is the run's duration up to the publish.
+
+    `uncovered` is what containers used and no source contains; of each host the first paths only.
+    """
 
     set_name: str
     state: State
@@ -75,6 +82,7 @@ class Manifest:
     config: str = ""
     seconds: float = 0.0
     pauses: tuple[Pause, ...] = ()
+    uncovered: tuple[Uncovered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +148,9 @@ def encode_manifest(manifest: Manifest) -> dict[str, str]:
     for pause in manifest.pauses:
         words = {"ms": pause.milliseconds, "containers": pause.containers, "held": pause.held}
         properties[_PAUSE + pause.host] = _compact(words)
+    for host in sorted({u.host for u in manifest.uncovered}):
+        paths = [u.path[:MAX_PATH] for u in manifest.uncovered if u.host == host]
+        properties[_UNCOVERED + host] = _compact({"paths": paths[:MAX_PATHS], "total": len(paths)})
     return properties
 
 
@@ -183,6 +194,12 @@ def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
             pauses=tuple(
                 _decode_pause(k, v) for k, v in sorted(properties.items()) if k.startswith(_PAUSE)
             ),
+            uncovered=tuple(
+                found
+                for k, v in sorted(properties.items())
+                if k.startswith(_UNCOVERED)
+                for found in _decode_uncovered(k, v)
+            ),
         )
     except (KeyError, ValueError, TypeError):
         return None
@@ -212,3 +229,8 @@ def _decode_pause(name: str, text: str) -> Pause:
         milliseconds=None if words["ms"] is None else int(words["ms"]),
         held=words["held"] is True,
     )
+
+
+def _decode_uncovered(name: str, text: str) -> Iterator[Uncovered]:
+    for path in json.loads(text)["paths"]:
+        yield Uncovered(host=name.removeprefix(_UNCOVERED), path=str(path), users=())

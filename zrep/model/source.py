@@ -159,7 +159,7 @@ class BackupSet:
     """The sources that are captured together under one backup id.
 
     `parallel` of them are transferred at once; together they take no more than `bwlimit`, in
-    KiB per second.
+    KiB per second. Of `ignore_mounts` nobody needs to be told that no source covers them.
     """
 
     name: str
@@ -168,6 +168,7 @@ class BackupSet:
     quiesce: Quiesce = field(default_factory=Quiesce)
     parallel: int = 1
     bwlimit: int | None = None
+    ignore_mounts: tuple[str, ...] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from zrep.errors import Refused
 from zrep.model.backup import Backup, Manifest, Pause, SourceRecord, State, encode_manifest
+from zrep.model.coverage import Uncovered
 from zrep.model.methods import METHODS
 from zrep.model.names import BackupId, BackupLabel, DatasetName, SnapClass, SnapshotName
 from zrep.model.policy import Policy
@@ -55,6 +56,7 @@ class Facts:
     config: str
     seconds: float = 0.0
     pauses: tuple[Pause, ...] = ()
+    uncovered: tuple[Uncovered, ...] = ()
 
 
 def plan_publish(
@@ -83,6 +85,7 @@ def plan_publish(
         config=facts.config,
         seconds=facts.seconds,
         pauses=facts.pauses,
+        uncovered=facts.uncovered,
     )
     return Publish(
         label=label,

@@ -91,6 +91,7 @@ def report_json(report: SyncReport) -> dict[str, object]:
         "pauses": [pause_json(p) for p in manifest.pauses],
         "still_paused": str(report.still_paused) if report.still_paused else None,
         "warnings": list(report.warnings),
+        "uncovered": [{"host": u.host, "path": u.path} for u in manifest.uncovered],
         "sources": [_record_json(r) for r in manifest.sources],
     }
 

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from zrep.model.coverage import HostMounts, Mount
+
 MAX_OUTPUT = 1024 * 1024
 MAX_TEXT = 500
 
@@ -115,6 +117,7 @@ class ProbeReport:
     leftovers: tuple[Leftover, ...]
     quiesce: Mapping[str, Problem] = field(default_factory=dict, hash=False)
     holds: tuple[Hold, ...] = ()
+    docker: HostMounts = field(default_factory=HostMounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +204,10 @@ def is_finished(events: Sequence[Fields], verb: str) -> bool:
 
 
 def parse_problems(events: Sequence[Fields]) -> tuple[Problem, ...]:
-    return tuple(_problem(e) for e in of_kind(events, "error"))
+    return tuple(parse_problem(e) for e in of_kind(events, "error"))
 
 
-def _problem(event: Fields) -> Problem:
+def parse_problem(event: Fields) -> Problem:
     return Problem(
         source=event.text("source", ""),
         code=event.text("code"),
@@ -226,9 +229,28 @@ def parse_probe(events: Sequence[Fields]) -> ProbeReport:
         sources=tuple(_source_state(e) for e in of_kind(events, "source")),
         leftovers=tuple(_leftover(e) for e in of_kind(events, "leftover")),
         quiesce={
-            e.text("set"): _problem(e) for e in of_kind(events, "quiesce") if not e.flag("ok")
+            e.text("set"): parse_problem(e) for e in of_kind(events, "quiesce") if not e.flag("ok")
         },
         holds=parse_holds(events),
+        docker=_mounts(events),
+    )
+
+
+_MOUNT = ("container", "kind", "path")
+
+
+def _mounts(events: Sequence[Fields]) -> HostMounts:
+    engines = of_kind(events, "engine")
+    if not engines:
+        return HostMounts()
+    return HostMounts(
+        mounts=tuple(
+            Mount(**{k: e.text(k, "") for k in _MOUNT}, writable=e.flag("writable"))
+            for e in of_kind(events, "mount")
+        ),
+        root=engines[0].text("root"),
+        swarm=engines[0].text("swarm") == "active",
+        known=True,
     )
 
 
@@ -249,7 +271,7 @@ def _source_state(event: Fields) -> SourceState:
     return SourceState(
         set_name=event.text("set"),
         source=event.text("source"),
-        problem=None if event.flag("ok") else _problem(event),
+        problem=None if event.flag("ok") else parse_problem(event),
     )
 
 
@@ -286,7 +308,7 @@ def parse_checked(events: Sequence[Fields]) -> tuple[Checked, ...]:
     return tuple(
         Checked(
             source=e.text("source"),
-            problem=None if e.flag("ok") else _problem(e),
+            problem=None if e.flag("ok") else parse_problem(e),
             fill=_fill(e),
         )
         for e in of_kind(events, "check")
