@@ -18,8 +18,9 @@ import pytest
 from tests.contract.capsule_world import CapsuleWorld, can_unshare, capsule_world
 from tests.contract.sync_world import HOST, PipeSite, Told, folders, pipe_site, with_set
 from zrep.engine.sync import SyncReport, plan_sync, sync
-from zrep.errors import Refused, UnknownName, UsageError
-from zrep.model.backup import State
+from zrep.errors import PoolFull, Refused, UnknownName, UsageError
+from zrep.model.backup import State, decode_manifest
+from zrep.model.coverage import Uncovered
 from zrep.model.guard import GUARD, Allowance, decode_waiting
 from zrep.model.names import BackupId
 from zrep.model.source import BackupSet
@@ -285,3 +286,53 @@ def test_an_interrupt_ends_all_transfers_and_releases(
     assert time.monotonic() - begun < 30
     assert world.mounts() == []
     assert not list(site.pool.inventory(site.root).snapshots())
+
+
+# ---- faults on the way ------------------------------------------------------------------------
+
+
+def test_a_link_that_drops_is_tried_again_from_the_same_snapshot(
+    site: PipeSite, world: CapsuleWorld
+) -> None:
+    """What the source writes meanwhile must not get into a backup of another instant."""
+    dropped = world.tmp / "dropped"
+    words = site.pipe.shell.read_text().partition("\n")[2]
+    site.pipe.shell.write_text(
+        f"#!/bin/sh\n[ -e {dropped} ] || {{ : >{dropped}; exit 1; }}\n{words}"
+    )
+    told = Told()
+    report = sync(site, None, told)
+    assert report.published.manifest.state is State.COMPLETE
+    assert any("again in 3 s" in line for line in told.lines)
+    assert len({said[-2] for said in site.pipe.said if "web" in said[-2]}) == 1
+
+
+def test_a_snapshot_that_zfs_refuses_leaves_no_backup_and_everything_released(
+    site: PipeSite, world: CapsuleWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise PoolFull("out of space", where="target")
+
+    run(site)
+    (world.source / "web/new").write_text("new")
+    with monkeypatch.context() as patch:
+        patch.setattr(site.pool, "snapshot", full)
+        with pytest.raises(PoolFull):
+            run(site)
+    assert len({s.label for s in site.pool.inventory(site.root).snapshots()}) == 1
+    assert copied(site, WEB) == 301
+    assert world.mounts() == []
+    assert run(site).published.manifest.state is State.COMPLETE
+
+
+def test_what_no_source_covers_is_warned_of_and_kept_in_the_manifest(
+    site: PipeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Uncovered(host=HOST, path="/srv/forgotten", users=("db.1",))
+    monkeypatch.setattr("zrep.engine.sync.find_uncovered", lambda *_: (missing,))
+    report = run(site)
+    assert f"no source covers {HOST}:/srv/forgotten (db.1)" in report.warnings[0]
+    snapshot = next(site.pool.inventory(site.root).snapshots())
+    found = decode_manifest(snapshot.properties)
+    assert found is not None
+    assert [u.path for u in found.uncovered] == ["/srv/forgotten"]
