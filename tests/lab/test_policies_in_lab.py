@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -150,12 +150,9 @@ def test_zrep_and_sanoid_destroy_the_same_snapshots(pools: Node, pruned: dict[st
     assert len(ours) == DATASETS * KEPT
 
 
-def test_processes_do_not_grow_with_the_number_of_snapshots(
-    pruned: dict[str, int], record_property: Callable[[str, object], None]
-) -> None:
+def test_processes_do_not_grow_with_the_number_of_snapshots(pruned: dict[str, int]) -> None:
     """Sanoid starts several for each snapshot it destroys."""
-    for who, count in pruned.items():
-        record_property(f"processes {who}", count)
+    print(f"processes started: {pruned}")  # noqa: T201 - a figure to quote
     assert pruned["ours"] == pytest.approx(pruned["small"], abs=5)
     assert pruned["theirs"] > DATASETS * (HOURS - KEPT)
 
