@@ -18,7 +18,13 @@ VERBS = {
 
 @click.group("docker")
 def command() -> None:
-    """See and control docker on the source hosts, through their gates."""
+    """See and control docker on the source hosts, through their gates.
+
+    \b
+    Examples:
+      zrep docker status
+      zrep docker stop manager-1 manager-2
+    """
 
 
 def _add(verb: str, text: str) -> None:

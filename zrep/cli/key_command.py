@@ -10,12 +10,19 @@ import click
 from zrep.cli.common import emit_json, json_option, load_config
 from zrep.errors import Exit, UsageError
 
+READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NAMES = click.Choice(["control", "read", "restore"])
 
 
 @click.group("key")
 def command() -> None:
-    """Make, show and rotate the keys by which zrep reaches other hosts."""
+    """Make, show and rotate the keys by which zrep reaches other hosts.
+
+    \b
+    Examples:
+      zrep key create control read
+      zrep key rotate control --login root --from 10.0.0.2
+    """
 
 
 @command.command("create")
@@ -69,7 +76,7 @@ def _shown(key: dict[str, str | None]) -> str:
 @command.command("rotate")
 @click.argument("name", type=NAMES)
 @click.option("--login", help="The administrator's user there (default: as ssh is configured).")
-@click.option("--identity", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--identity", type=READABLE, help="The administrator's own private key.")
 @click.option("--sudo", is_flag=True, help="The login becomes root by sudo, without a password.")
 @click.option(
     "--from",
