@@ -20,8 +20,24 @@ HERE = Path(__file__).parent
 MARKER = "/run/lab-site"
 # For working on one test: set it, and the machines stay up and deployed between test runs.
 KEEP = "ZREP_LAB_KEEP" in os.environ
+# Written and not yet seen to pass on these machines: left out unless ZREP_LAB_PENDING is set, and
+# taken off this list when they have been.
+PENDING = ("audit", "browse", "dump", "gluster", "guard", "zfs_source")
+collect_ignore = (
+    [] if "ZREP_LAB_PENDING" in os.environ else [f"test_{name}_in_lab.py" for name in PENDING]
+)
 # Longest first, so that workers end together; what shares a site stands together.
-ORDER = ("zfs_contract", "slice", "bad_input", "kill", "capsules", "remote_target")
+ORDER = (
+    "zfs_contract",
+    "slice",
+    "bad_input",
+    "kill",
+    "check",
+    "capsules",
+    "quiesce",
+    "remote_target",
+    "policies",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
