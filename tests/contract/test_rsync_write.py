@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract.capsule_world import LATER, RUN, CapsuleWorld, can_unshare, capsule_world
+from zrep.model.restore import Change
 from zrep.source.rsync import Verdict
-from zrep.source.rsync_write import Change, RsyncWrite, Tally, judge_write, write_argv
+from zrep.source.rsync_write import RsyncWrite, Tally, judge_write, write_argv
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
 

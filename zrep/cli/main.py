@@ -21,6 +21,7 @@ COMMANDS = {
     "recover": "Thaw and release what crashed runs left on the hosts.",
     "list": "List backups: id, classes, state, sizes.",
     "show": "Show the manifest of one backup.",
+    "restore": "Bring a backup back to where it came from.",
     "mount": "Mount a backup as read-only clones.",
     "umount": "Take a session's clones away again.",
     "sessions": "List the mounted backups.",

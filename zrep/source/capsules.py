@@ -148,6 +148,9 @@ class Capsules:
     ) -> tuple[Fields, ...]:
         words = (f"run={run}", f"set={set_name}") if run and set_name else ()
         seconds = SECONDS[verb] if timeout is None else min(timeout, SECONDS[verb])
+        return self._order(verb, words, seconds)
+
+    def _order(self, verb: str, words: tuple[str, ...], seconds: float) -> tuple[Fields, ...]:
         completed = self._say(verb, (verb, *words), seconds)
         events = self._read(parse_events, completed.stdout)
         problems = self._read(parse_problems, events)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
+from zrep.model.restore import Change
 from zrep.source.rsync import Argv, Judgement, Verdict, check_exclude
 
 # As the pull, but through temporary files: what a service finds under a name is whole or old.
@@ -112,58 +112,6 @@ def _protected(write: RsyncWrite) -> tuple[str, ...]:
     return (*own, *write.exclude)
 
 
-def exclude_inside(patterns: tuple[str, ...], inside: str) -> tuple[str, ...]:
-    """A source's patterns as they read for a transfer of one folder in it.
-
-    ("/cache", "*.tmp") inside "var"  -> ("*.tmp",)
-    ("/var/*/lock",)    inside "var/a" -> ("/lock",)
-    ValueError for one that cannot be told (`**` on the way).
-    """
-    found = (_pattern_inside(pattern, inside) for pattern in patterns)
-    return tuple(pattern for pattern in found if pattern)
-
-
-def _pattern_inside(pattern: str, inside: str) -> str:
-    if not inside or not pattern.startswith("/"):
-        return pattern
-    steps, way = pattern[1:].split("/"), inside.split("/")
-    if any("**" in step for step in steps[: len(way)]):
-        raise ValueError(f"cannot tell what {pattern!r} leaves out of {inside}")
-    fits = all(fnmatchcase(name, step) for step, name in zip(steps, way, strict=False))
-    rest = "/".join(steps[len(way) :])
-    return f"/{rest}" if fits and rest else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What a transfer would do, or did: files and folders, and the bytes of files to be sent.
-
-    `attributes` are owners, modes and times alone. `examples` are the first few, as rsync says it.
-    """
-
-    new: int = 0
-    changed: int = 0
-    attributes: int = 0
-    deleted: int = 0
-    size: int = 0
-    examples: tuple[str, ...] = ()
-
-    @property
-    def nothing(self) -> bool:
-        return not (self.new or self.changed or self.attributes or self.deleted)
-
-    def __add__(self, other: Change) -> Change:
-        return Change(
-            new=self.new + other.new,
-            changed=self.changed + other.changed,
-            attributes=self.attributes + other.attributes,
-            deleted=self.deleted + other.deleted,
-            size=self.size + other.size,
-            examples=(*self.examples, *other.examples)[:EXAMPLES],
-        )
-
-
-EXAMPLES = 20
 # %i: how it is updated, what it is, then nine attributes; all of these "+" for something new.
 _ITEM = re.compile(
     r"(?P<how>[<>ch.])(?P<kind>[fdLDS])(?P<what>[^|]{9})\|(?P<size>\d+)\|(?P<name>.*)"
@@ -210,6 +158,8 @@ _LEASE = re.compile(r"^zrep lease: (.+)$", re.MULTILINE)
 _DAEMON = re.compile(r"^@ERROR: (.+)$", re.MULTILINE)
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
 _ARM = "arm it on the host: /usr/libexec/zrep/zrep-arm; then: zrep restore --resume"
+_AT_WORK = " runs and may write to "
+_SEE = "stop its service, or docker on the host; then: zrep restore --resume"
 _AGAIN = "the transfer is tried again"
 _TRANSIENT = {
     10: "error in socket I/O",
@@ -232,7 +182,8 @@ _FATAL = {
 def judge_write(returncode: int, stderr: str) -> Judgement:
     """Negative codes are signals. What the host refuses for a reason is not tried again."""
     if lease := _LEASE.search(stderr):
-        return Judgement(verdict=Verdict.FAILED, why=lease[1], next_step=_ARM)
+        mend = _SEE if _AT_WORK in lease[1] else _ARM
+        return Judgement(verdict=Verdict.FAILED, why=lease[1], next_step=mend)
     if daemon := _DAEMON.search(stderr):
         return _judge_daemon(daemon[1])
     return _judge_full(returncode, stderr) or _judge_code(returncode)
