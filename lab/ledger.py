@@ -1,6 +1,6 @@
 """Judges what a backup caught of a writer (guest/writer): text in, verdict out.
 
-A writer works in its folder like this, for seq = 1, 2, 3 ..., about twice a second:
+A writer works in its folder like this, for seq = 1, 2, 3 ..., every two seconds:
 
 1. overwrite `intent` with seq, 2. append the record of seq to `ledger.log`,
 3. overwrite `done` with seq.
