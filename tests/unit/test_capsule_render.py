@@ -34,6 +34,7 @@ from zrep.model.source import (
     Method,
     Quiesce,
     Replica,
+    Service,
     Source,
     SourceKey,
     Target,
@@ -99,6 +100,34 @@ def test_every_host_that_is_paused_is_told_how_long_and_when_it_ends_by_itself()
         assert render_source_conf(paused, host).splitlines()[1] == line
     assert render_source_conf(paused, "solr-1").splitlines()[1:] == [line]
     assert "quiesce" not in render_source_conf(made, "manager-1")
+
+
+def test_every_host_knows_which_swarm_services_it_may_scale() -> None:
+    service = Service(
+        name="post", source=SourceKey("manager-1", "mail"), paths=("box",), swarm=("a_web", "a_db")
+    )
+    still = Service(name="still", source=SourceKey("manager-1", "mail"), paths=("x",))
+    made = replace(config(), services={"post": service, "still": still})
+    for host in ("manager-1", "cassandra-1"):
+        lines = render_source_conf(made, host).splitlines()
+        assert [x for x in lines if x.startswith("service ")] == [
+            "service post manager-1/mail a_web a_db"
+        ]
+    bad = replace(made, services={"post": replace(service, swarm=("a b",))})
+    with pytest.raises(ConfigError, match="service post: 'a b' is no name of a swarm service"):
+        render_source_conf(bad, "manager-1")
+
+
+def test_the_restore_key_says_one_thing_only() -> None:
+    key = PublicKey(line="ssh-ed25519 AAAAC3Nzc restore")
+    text = render_authorized_keys(ROLES["source"], control=CONTROL, read=READ, restore=key)
+    assert text.splitlines()[2] == (
+        f'restrict,command="sudo -n /usr/libexec/zrep/capsule-rsync-write" {key.line}'
+    )
+    for name in ("target", "replica"):
+        text = render_authorized_keys(ROLES[name], control=CONTROL, read=READ, restore=key)
+        assert "rsync-write" not in text
+    assert "zrep-arm" not in render_sudoers(ROLES["source"], user="zrep")
 
 
 def test_a_host_without_sources_is_an_error() -> None:

@@ -16,7 +16,7 @@ from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.progress import Progress
 from zrep.engine.restore_record import Keeper
-from zrep.engine.restore_session import Place, Session, items_in, opened_session
+from zrep.engine.restore_session import Place, Session, drop_sessions, items_in, opened_session
 from zrep.engine.site import Site
 from zrep.engine.write import Writer, restore_shell
 from zrep.errors import Refused, SourceFailed
@@ -30,7 +30,6 @@ from zrep.model.restore import (
     Mode,
     RestorePlan,
     Step,
-    exclude_inside,
 )
 from zrep.model.source import SourceKey
 from zrep.source.restore_capsules import HostLook, RestoreCapsules, Safety
@@ -200,7 +199,7 @@ class Restore:
             delete=item.mode is Mode.MIRROR and place.folder,
             missing_only=item.mode is Mode.MISSING_ONLY,
             keep_in=_kept_in(kept.folder, item, place) if kept and item.mode.replaces else "",
-            exclude=_excluded(item),
+            exclude=item.exclude,
             compare=compare,
             checksum=checksum,
         )
@@ -220,19 +219,6 @@ def _kept_in(folder: str, item: Item, place: Place) -> str:
     """What is replaced lies in the safety folder as it lay in the source."""
     way = item.to if place.folder else item.to.rpartition("/")[0]
     return "/".join(filter(None, (folder, way))) if folder else ""
-
-
-def _excluded(item: Item) -> tuple[str, ...]:
-    if item.mode is Mode.SIDE_BY_SIDE:
-        return ()
-    try:
-        return exclude_inside(item.exclude, item.inside)
-    except ValueError as error:
-        raise Refused(
-            str(error),
-            where=str(item),
-            next_step="restore the whole source, or --mode side-by-side",
-        ) from error
 
 
 def remaining(plan: RestorePlan, *, verified: bool) -> tuple[Step, ...]:
@@ -284,6 +270,7 @@ def begun(
         lock = stack.enter_context(locked(site))
         journal = stack.enter_context(Journal(site.state_dir, "restore", plan.run))
         session = None
+        drop_sessions(site, plan)
         if mounted:
             progress.step(f"mount backup {backup.id}")
             opened = opened_session(site, plan, backup, owner=owner)

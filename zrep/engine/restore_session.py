@@ -36,22 +36,29 @@ class Session:
     places: Mapping[Item, Place] = field(hash=False)
 
 
+def drop_sessions(site: Site, plan: RestorePlan) -> None:
+    """Umount what an earlier attempt of this restore has left."""
+    for left in list_sessions(site.target, site.sessions_root):
+        if left.purpose == _purpose(plan):
+            umount(site.target, left)
+
+
+def _purpose(plan: RestorePlan) -> str:
+    return f"restore {plan.run}"
+
+
 @contextmanager
 def opened_session(
     site: Site, plan: RestorePlan, backup: Backup, *, owner: str
 ) -> Iterator[Mapping[SourceKey, str]]:
-    """Where the sources are mounted, read-only; what an earlier attempt has left goes first."""
-    purpose = f"restore {plan.run}"
-    for left in list_sessions(site.target, site.sessions_root):
-        if left.purpose == purpose:
-            umount(site.target, left)
+    """Where the sources are mounted, read-only."""
     name = f"{backup.id}-{secrets.token_hex(2)}"
     wanted = Mounted(
         name=name,
         dataset=site.sessions_root / name,
         backup=backup.id,
         owner=owner,
-        purpose=purpose,
+        purpose=_purpose(plan),
         expires=int(time.time()) + TTL,
     )
     session = apply_mount(site.target, plan_mount(backup, wanted, only=plan.keys))

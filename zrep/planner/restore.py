@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import Backup, State
-from zrep.model.restore import Item, Kind, Mode, RestorePlan, Step
+from zrep.model.restore import Item, Kind, Mode, RestorePlan, Step, exclude_inside
 from zrep.model.source import Config, Service, Source, SourceKey
 from zrep.planner.locate import Location
 
@@ -81,8 +81,20 @@ def _items(
             inside=inside,
             to=f"{inside}.restored-{run}" if beside else inside,
             mode=mode,
-            exclude=known[key].exclude,
+            exclude=() if beside else _excluded(known[key], inside),
         )
+
+
+def _excluded(source: Source, inside: str) -> tuple[str, ...]:
+    """What was left out of the backup, as seen from the folder: it is left alone there too."""
+    try:
+        return exclude_inside(source.exclude, inside)
+    except ValueError as error:
+        raise Refused(
+            str(error),
+            where=f"{source.key}/{inside}",
+            next_step="restore the whole source, or --mode side-by-side",
+        ) from error
 
 
 def _mode(wish: Wish) -> Mode:

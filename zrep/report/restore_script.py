@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from zrep.model.backup import Backup
-from zrep.model.restore import Item, Mode, RestorePlan, exclude_inside
+from zrep.model.restore import Item, Mode, RestorePlan
 from zrep.model.source import Config, SourceKey
 
 TOP = "/run/zrep-restore"
@@ -24,10 +24,7 @@ PORT=22
 
 
 def render_script(plan: RestorePlan, backup: Backup, config: Config) -> str:
-    """Stops, copies, compares and starts in the plan's order; ends at the first command that fails.
-
-    ValueError for an excluded pattern that cannot be told inside a folder.
-    """
+    """Stops, copies, compares and starts in the plan's order; ends at the first that fails."""
     services = [name for s in plan.services for name in config.services[s].swarm]
     return "\n".join(
         (
@@ -102,7 +99,7 @@ def _copy(item: Item, config: Config) -> Iterator[str]:
 def _mode(item: Item) -> tuple[str, ...]:
     if item.mode is Mode.SIDE_BY_SIDE:
         return ("--mkpath",)
-    excluded = (f"--exclude={p}" for p in exclude_inside(item.exclude, item.inside))
+    excluded = (f"--exclude={pattern}" for pattern in item.exclude)
     own = () if item.inside else ("--exclude=/.zrep-safety-*",)
     modes = {Mode.MIRROR: ("--delete-delay",), Mode.MISSING_ONLY: ("--ignore-existing",)}
     return (*modes.get(item.mode, ()), *own, *excluded, *(("--mkpath",) if item.inside else ()))
