@@ -44,6 +44,7 @@ WEB, MAIL, DB = SourceKey("m", "web"), SourceKey("m", "mail"), SourceKey("c", "d
 GONE = SourceKey("m", "gone")
 FIRST = Service(name="first", source=WEB, paths=("a", "etc/a"), swarm=("first_web",))
 SECOND = Service(name="second", source=WEB, paths=("b",), swarm=("second",))
+WHOLE_DB = Service(name="whole", source=DB, paths=("",), swarm=("whole",))
 STILL = Service(name="still", source=WEB, paths=("c",))
 CASS = Service(name="cass", source=DB, paths=("var",), swarm=("cass",))
 
@@ -154,6 +155,15 @@ def test_what_may_be_changed_is_kept_first(name: str, mode: Mode | None) -> None
     made = plan(SELECTIONS[name](mode))
     replaced = {str(i.key) for i in made.items if i.mode in (Mode.MIRROR, Mode.OVERWRITE)}
     assert {s.subject for s in made.of(Kind.SAFETY)} == replaced
+
+
+def test_a_service_may_be_the_whole_source() -> None:
+    """`paths = ["."]` in the configuration."""
+    made = replace(config(), services={"whole": WHOLE_DB, "cass": CASS})
+    plan = plan_restore(made, backup(), Wish(service=WHOLE_DB), run=RUN)
+    assert [(i.inside, i.mode) for i in plan.items] == [("", Mode.MIRROR)]
+    assert plan.services == ("cass", "whole")
+    check_restore(plan, made, backup())
 
 
 def test_paths_come_back_beside_what_is_there_unless_said_otherwise() -> None:

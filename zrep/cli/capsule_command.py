@@ -30,6 +30,7 @@ def command() -> None:
 @click.option("--replica", help="The files of the host that holds this replica.")
 @click.option("--control-key", type=READABLE, help="Public half of the control key.", required=True)
 @click.option("--read-key", type=READABLE, help="Public half of the read key.")
+@click.option("--restore-key", type=READABLE, help="Public half of the restore key.")
 @click.option("--from", "allowed_from", default="", help="Addresses the control key may come from.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.pass_context
@@ -40,6 +41,7 @@ def render(
     replica: str | None,
     control_key: Path,
     read_key: Path | None,
+    restore_key: Path | None,
     allowed_from: str,
     out: Path,
 ) -> None:
@@ -61,12 +63,13 @@ def render(
         roles = Roles(source=host, target=target, replica=replica)
         control = PublicKey(line=control_key.read_text().strip(), allowed_from=allowed_from)
         read = PublicKey(line=read_key.read_text().strip()) if read_key else None
+        restore = PublicKey(line=restore_key.read_text().strip()) if restore_key else None
     except ValueError as error:
         raise UsageError(str(error), next_step="zrep capsule render --help") from error
     _check_name(config.hosts, host, what="host")
     _check_name(config.replicas, replica, what="replica")
     hooks = load_hooks()
-    files = render_host(config, roles, hooks, control=control, read=read)
+    files = render_host(config, roles, hooks, control=control, read=read, restore=restore)
     write_tree(files, out, hooks, user=config.ssh.user)
     click.echo(f"wrote {len(files)} files; on the host, as root: {out}/install-source {out}")
 
@@ -79,6 +82,11 @@ def render(
 @click.option("--sudo", is_flag=True, help="The login becomes root by sudo, without a password.")
 @click.option("--control-key", type=READABLE, help="Public half (default: ssh.control_key .pub).")
 @click.option("--read-key", type=READABLE, help="Public half (default: ssh.read_key .pub).")
+@click.option(
+    "--restore-key",
+    type=READABLE,
+    help="Public half (default: ssh.restore_key .pub, if it is there).",
+)
 @click.option("--from", "allowed_from", default="", help="Addresses the control key may come from.")
 @dry_run_option
 @json_option
@@ -159,12 +167,15 @@ def _keys(config: Config, options: Mapping[str, Any]) -> Keys:
 
     control = options["control_key"] or Path(f"{config.ssh.control_key}.pub")
     read = options["read_key"] or Path(f"{config.ssh.read_key}.pub")
+    restore = options["restore_key"] or Path(f"{config.ssh.restore_key}.pub")
+    wanted = bool(options["restore_key"]) or restore.exists()
     try:
         return Keys(
             control=PublicKey(
                 line=control.read_text().strip(), allowed_from=options["allowed_from"]
             ),
             read=PublicKey(line=read.read_text().strip()),
+            restore=PublicKey(line=restore.read_text().strip()) if wanted else None,
         )
     except OSError as error:
         raise UsageError(

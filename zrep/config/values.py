@@ -144,8 +144,10 @@ def absolute_path(value: object) -> str:
 
 
 def relative_path(value: object) -> str:
-    """`a/b`, below something."""
+    """`a/b`, below something; `.` is all of it, and empty."""
     found = text(value)
+    if found == ".":
+        return ""
     if found.startswith("/"):
         raise Wrong(f"must be relative to the source, without the leading /: {shown(found)}")
     return _normal(found)

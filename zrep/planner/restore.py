@@ -99,8 +99,10 @@ def _excluded(source: Source, inside: str) -> tuple[str, ...]:
 
 def _mode(wish: Wish) -> Mode:
     mode = wish.mode or (Mode.SIDE_BY_SIDE if wish.paths else Mode.MIRROR)
-    tops = wish.everything or wish.sources or any(not place.parts for place in wish.paths)
-    if mode is Mode.SIDE_BY_SIDE and tops:
+    whole = wish.everything or wish.sources or any(not place.parts for place in wish.paths)
+    if wish.service:
+        whole = "" in wish.service.paths
+    if mode is Mode.SIDE_BY_SIDE and whole:
         raise Refused(
             "a whole source has no place beside it",
             next_step="name folders in it with --path, or take another --mode",
