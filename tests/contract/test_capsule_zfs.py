@@ -18,6 +18,7 @@ from tests.contract.capsule_world import (
 from tests.contract.fakes.bench import Bench
 from zrep.errors import SourceFailed
 from zrep.source.capsules import Capsules
+from zrep.source.restore_capsules import RestoreCapsules
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
 
@@ -202,3 +203,30 @@ def test_a_capsule_killed_at_any_call_is_settled_by_the_next(
         assert NAME not in bench.state["zfs_snapshots"]
         capsules.release()
         assert left(world, bench) == NOTHING
+
+
+# ---- a restore --------------------------------------------------------------------------------
+
+
+def test_what_a_restore_replaces_is_kept_by_a_snapshot_that_no_run_takes_away(
+    world: CapsuleWorld, bench: Bench
+) -> None:
+    assert world.run("/usr/libexec/zrep/zrep-arm", "mail").returncode == 0
+    host = RestoreCapsules(WorldHost(world))
+    kept = host.safety(RUN, "mail")
+    assert (kept.kind, kept.kept, kept.folder) == ("zfs", f"tank/mail@zrepsafe_{RUN}_mail", "")
+    assert host.safety(RUN, "mail") == kept
+    assert world.capsule("release").returncode == 0
+    assert kept.kept in bench.state["zfs_snapshots"]
+    assert host.discard(RUN, "mail") == (kept.kept,)
+    assert set(bench.state["zfs_snapshots"]) == {"tank/mail@autosnap_1", "tank@before-upgrade"}
+
+
+def test_a_restore_is_not_armed_where_another_dataset_is_mounted(
+    world: CapsuleWorld, bench: Bench
+) -> None:
+    bench.change(mounted={str(world.source): ["zfs", "tank/other"]})
+    refresh(world, bench)
+    done = world.run("/usr/libexec/zrep/zrep-arm", "mail")
+    assert done.returncode == 1
+    assert "not dataset tank/mail" in done.stderr

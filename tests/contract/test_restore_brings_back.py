@@ -3,8 +3,10 @@ refused, and what is left when one ends half way."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +22,14 @@ from tests.contract.restore_world import (
     without,
 )
 from tests.contract.sync_world import Told
+from zrep.cli.main import run
 from zrep.engine.mount import list_sessions
 from zrep.engine.restore import RestoreReport, Summary
 from zrep.engine.restore_record import Progressed, Record, Records
 from zrep.engine.restore_request import Order, order_of, plan_order
 from zrep.engine.restore_run import discard_safety, restore
 from zrep.engine.sync import sync
-from zrep.errors import Busy, Refused, SourceFailed, UnknownName, ZrepError
+from zrep.errors import Busy, Exit, Refused, SourceFailed, UnknownName, ZrepError
 from zrep.model.restore import Kind, Mode
 from zrep.report.restore import plan_json, render_plan, render_records, render_summary, report_json
 
@@ -405,3 +408,60 @@ def test_docker_stays_halted_when_a_full_restore_fails_even_after_a_boot(
     resume(site)
     assert not (site.swarm / "down").exists()
     assert live(site) == BACKUP
+
+
+# ---- the command ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(site: RestoreSite, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`zrep restore WORDS` on that site."""
+
+    @contextmanager
+    def opened(_: object) -> Iterator[RestoreSite]:
+        yield site
+
+    monkeypatch.setattr("zrep.engine.site.open_site", opened)
+    monkeypatch.setattr("zrep.cli.restore_command.load_config", lambda _: site.config)
+    return lambda *words: run(["restore", *words])
+
+
+def test_the_command_shows_asks_restores_and_lists(
+    site: RestoreSite, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.arm()
+    assert command("latest", "--service", "first", "--dry-run") == Exit.DONE
+    shown = capsys.readouterr().out
+    assert "service-down first" in shown
+    assert "1 changed, 1 deleted" in shown
+    assert live(site) == SINCE
+    assert command("latest", "--service", "first") == Exit.REFUSED
+    assert "say --yes" in capsys.readouterr().err
+    assert live(site) == SINCE
+    assert command("latest", "--service", "first", "--yes", "--json") == Exit.DONE
+    report = json.loads(capsys.readouterr().out)
+    assert report["services"] == ["first"]
+    assert live(site)["web"]["a/one"] == "1"
+    assert command("--list") == Exit.DONE
+    assert f"{report['restore']}  {report['backup']}  done" in capsys.readouterr().out
+    assert command(report["restore"], "--discard-safety") == Exit.DONE
+    assert ".zrep-safety" in capsys.readouterr().out
+    assert command("--resume") == Exit.USAGE
+
+
+def test_the_command_prints_a_script_without_touching_anything(
+    site: RestoreSite, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("latest", "--script") == Exit.DONE
+    text = capsys.readouterr().out
+    assert text.startswith("#!/bin/sh")
+    assert "mount -t zfs -o ro,nosuid,nodev,noexec backup/current/manager-1/mail@zrep_" in text
+    assert live(site) == SINCE
+
+
+def test_the_command_refuses_unarmed_with_status_5(
+    site: RestoreSite, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("latest", "--yes") == Exit.REFUSED
+    assert "zrep-arm" in capsys.readouterr().err
+    assert live(site) == SINCE

@@ -23,6 +23,8 @@ def _list(state: State, words: list[str]) -> tuple[str, int]:
     *options, name = words
     if options == ["-H", "-o", "name", "-t", "filesystem"] and name in state["datasets"]:
         return f"{name}\n", 0
+    if options == ["-H", "-o", "name", "-t", "snapshot"] and name in snapshots:
+        return f"{name}\n", 0
     if options == ["-H", "-o", "io.zrep:run"] and name in snapshots:
         return f"{snapshots[name].get('io.zrep:run', ['-'])[0]}\n", 0
     return f"cannot open '{name}': dataset does not exist\n", 1
