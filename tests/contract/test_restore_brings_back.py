@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -325,6 +329,46 @@ def test_wherever_it_ends_services_stay_down_and_it_can_be_resumed(
     since = {"a/since": "written by the service that runs again"} if started else {}
     assert live(site)["web"] == {**BACKUP["web"], **since}
     assert nothing_is_left(site)
+
+
+def end_by_kill(site: RestoreSite, at: int) -> subprocess.CompletedProcess[str]:
+    """Restore service `first` in a process that is killed after line `at` of its record."""
+    state = site.world.tmp / "state.pickle"
+    state.write_bytes(pickle.dumps((site.config, site.pool.pool)))
+    words = (str(site.world.pid), str(site.world.tmp), str(state), RUN, str(at))
+    return subprocess.run(
+        (sys.executable, "-m", "tests.contract.restorer", *words),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+# Begun; opened; down; kept, and what; written; compared; proven; closed; up; done.
+RECORDED = 11
+
+
+@pytest.mark.parametrize("at", range(1, RECORDED + 1))
+def test_killed_after_any_line_of_its_record_it_is_resumed_by_another_process(
+    site: RestoreSite, at: int
+) -> None:
+    site.arm("web")
+    done = end_by_kill(site, at)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    state = record(site).state
+    assert state is (Progressed.DONE if at == RECORDED else Progressed.RUNNING)
+    if at < RECORDED:
+        resume(site)
+    assert site.counts() == COUNTS
+    assert live(site)["web"] == {"a/one": "1", "b/two": "2", "b/busy": "b", "top": "t"}
+    assert record(site).state is Progressed.DONE
+
+
+def test_a_record_is_written_as_often_as_that(site: RestoreSite) -> None:
+    site.arm("web")
+    done = end_by_kill(site, 0)
+    assert (done.returncode, done.stdout) == (0, f"{RECORDED}\n"), done.stderr
 
 
 def test_what_is_different_after_the_transfer_is_not_started_on(
