@@ -182,6 +182,16 @@ def test_what_is_replaced_is_kept_until_it_is_discarded(site: RestoreSite) -> No
     assert discard_safety(site, RUN) == ()
 
 
+@pytest.mark.parametrize("path", ["a/one", "top"])
+def test_a_single_file_is_kept_under_its_own_path(site: RestoreSite, path: str) -> None:
+    site.arm("web")
+    (site.live(WEB) / path).write_text("changed again")
+    report = bring(site, paths=(f"manager-1/web/{path}",), mode=Mode.OVERWRITE)
+    assert report is not None
+    assert contents(Path(report.safety["manager-1/web"].kept)) == {path: "changed again"}
+    assert live(site)["web"] == {**SINCE["web"], path: BACKUP["web"][path]}
+
+
 def test_the_summary_comes_first_and_a_no_leaves_everything(site: RestoreSite) -> None:
     site.arm("web")
     seen: list[Summary] = []
