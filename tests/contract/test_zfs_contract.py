@@ -212,14 +212,19 @@ class TestInventory:
         assert seen(world, dataset).bookmarks[0].mark == word
         assert world.zfs.holds([name]) == {name: frozenset({f"zrep:{word}"})}
 
-    def test_what_others_spell_otherwise_does_not_disturb(self, world: World) -> None:
+    def test_names_with_blanks_are_seen_and_disturb_nothing(self, world: World) -> None:
         a = child(world, "a")
         take(world, a, "s")
         world.zfs.set_properties([a], {"io.zrep:note": "x"})
         world.add_foreign()
-        assert [d.name for d in world.zfs.inventory(world.root)] == [world.root, a]
-        assert snaps(world, world.root) == []
+        odd, held = world.root / "not ours", world.root.at("odd one")
+        assert [d.name for d in world.zfs.inventory(world.root)] == [world.root, a, odd]
+        assert snaps(world, world.root) == ["odd one"]
+        assert snaps(world, odd) == ["a snapshot"]
         assert seen(world, a).properties == {"io.zrep:note": "x"}
+        assert world.zfs.holds([held]) == {held: frozenset({"a tag"})}
+        assert world.zfs.destroy_snapshots([held, odd.at("a snapshot")]).keys() == {held}
+        assert snaps(world, odd) == []
 
     def test_it_costs_two_commands_however_many_datasets(self, world: World) -> None:
         for word in ("a", "b", "c", "d"):

@@ -85,7 +85,7 @@ class World(Protocol):
         ...
 
     def add_foreign(self) -> None:
-        """Datasets, snapshots and tags below root, spelled as only others would spell them."""
+        """`not ours@a snapshot` below root, and `@odd one` of root with the hold `a tag`."""
         ...
 
     def pipe(self, spec: SendSpec, destination: DatasetName) -> None:
@@ -118,7 +118,11 @@ class FakeWorld:
         self._fake.pool = datasets.use(self._fake.pool, dataset, in_use=False)
 
     def add_foreign(self) -> None:
-        """The model has no such names."""
+        odd = self.root / "not ours"
+        self._fake.create(odd, {"com.example:note": "one\ttwo\nthree"})
+        self._fake.snapshot([odd.at("a snapshot")], {})
+        self._fake.snapshot([self.root.at("odd one")], {})
+        self._fake.hold([self.root.at("odd one")], "a tag")
 
     def pipe(self, spec: SendSpec, destination: DatasetName) -> None:
         transfer(self._fake, spec, self._fake, destination)
