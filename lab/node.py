@@ -19,6 +19,11 @@ BOOTS = 3
 SCRIPTS = "/root/lab"  # where the set-up scripts are in a node
 
 
+# The kernel's throttling of writeback once waited for ever here (a mount, in rq_qos_wait), and has no
+# use for disks like these.
+UNTHROTTLED = "for f in /sys/block/vd*/queue/wbt_lat_usec; do echo 0 >$f; done"
+
+
 class Node(VirtualMachine):
     """A machine of the lab with somebody inside."""
 
@@ -75,6 +80,11 @@ class Node(VirtualMachine):
         """Put its clock on this host's; returns how many seconds it was behind."""
         return set_clock(self.door())
 
+    def _settle(self) -> None:
+        """What every node needs that runs again."""
+        self.set_clock()
+        self.run(UNTHROTTLED)
+
     # -- life and faults; see also power_cut and link
 
     def start(self) -> None:
@@ -84,7 +94,7 @@ class Node(VirtualMachine):
         if not self.disks[0].exists():
             raise LabError(f"{self.name} has no disks yet", hint=f"lab up {self.name}")
         self._until_up(lambda: None, self._boot)
-        self.set_clock()
+        self._settle()
 
     def wait_healthy(self, *, timeout: float = 600) -> None:
         """Until its pools, mounts and writers are as the table says, after a boot for example."""
@@ -99,7 +109,7 @@ class Node(VirtualMachine):
         """Continue from the saved state, forgetting everything since; the clock is set."""
         saved = self.place.saved / self.name
         self._until_up(lambda: self.overlay_disks(saved), lambda: self._continue(saved))
-        self.set_clock()
+        self._settle()
 
     reset = resume
 
@@ -117,7 +127,7 @@ class Node(VirtualMachine):
         self.wait_ssh(BOOT_SECONDS)
         with self.qmp() as qmp:  # not earlier: the firmware resets once more while it starts
             qmp.command("set-action", reboot="shutdown")
-        self.set_clock()
+        self._settle()
 
     def _until_up(self, make_disks: Callable[[], None], begin: Callable[[], None]) -> None:
         """Try a few times: a machine may fail to come up for reasons of its host."""
