@@ -19,8 +19,8 @@ BOOTS = 3
 SCRIPTS = "/root/lab"  # where the set-up scripts are in a node
 
 
-# The kernel's throttling of writeback once waited for ever here (a mount, in rq_qos_wait), and has no
-# use for disks like these.
+# The kernel's throttling of writeback once waited for ever here (a mount, in rq_qos_wait), and it
+# has no use for disks like these.
 UNTHROTTLED = "for f in /sys/block/vd*/queue/wbt_lat_usec; do echo 0 >$f; done"
 
 
