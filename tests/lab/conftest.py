@@ -20,9 +20,19 @@ HERE = Path(__file__).parent
 MARKER = "/run/lab-site"
 # For working on one test: set it, and the machines stay up and deployed between test runs.
 KEEP = "ZREP_LAB_KEEP" in os.environ
-# Written and not yet seen to pass on these machines: left out unless ZREP_LAB_PENDING is set, and
+# Not yet seen to pass as a whole on these machines: left out unless ZREP_LAB_PENDING is set, and
 # taken off this list when they have been.
-PENDING = ("audit", "browse", "dump", "gluster", "guard", "restore", "zfs_source")
+PENDING = (
+    "audit",
+    "browse",
+    "check",
+    "dump",
+    "gluster",
+    "guard",
+    "quiesce",
+    "restore",
+    "zfs_source",
+)
 collect_ignore = (
     [] if "ZREP_LAB_PENDING" in os.environ else [f"test_{name}_in_lab.py" for name in PENDING]
 )
@@ -32,9 +42,7 @@ ORDER = (
     "slice",
     "bad_input",
     "kill",
-    "check",
     "capsules",
-    "quiesce",
     "remote_target",
     "policies",
 )
