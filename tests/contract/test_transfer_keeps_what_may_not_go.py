@@ -298,7 +298,7 @@ def test_a_link_that_drops_is_tried_again_from_the_same_snapshot(
     dropped = world.tmp / "dropped"
     words = site.pipe.shell.read_text().partition("\n")[2]
     site.pipe.shell.write_text(
-        f"#!/bin/sh\n[ -e {dropped} ] || {{ : >{dropped}; exit 1; }}\n{words}"
+        f"#!/bin/sh\n[ -e {dropped} ] || {{ : >{dropped}; exit 255; }}\n{words}"
     )
     told = Told()
     report = sync(site, None, told)
