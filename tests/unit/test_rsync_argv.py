@@ -101,6 +101,11 @@ def test_a_refusal_by_the_sentinel_is_not_retried() -> None:
     )
 
 
+def test_a_connection_that_broke_before_the_greeting_is_tried_again() -> None:
+    found = judge(5, "rsync: did not see server greeting", method=Method.LVM)
+    assert found.verdict is Verdict.RETRY
+
+
 def test_a_slot_that_is_still_taken_is_waited_for() -> None:
     found = judge(5, "@ERROR: max connections (8) reached -- try again later", method=Method.LVM)
     assert found.verdict is Verdict.RETRY

@@ -164,6 +164,8 @@ _VANISHED_SNAPSHOT = _judgement(
 )
 _VANISHED_DIR = _judgement(Verdict.WARNING, "some files vanished while they were read")
 _SENTINEL = re.compile(r"^zrep sentinel: (.+)$", re.MULTILINE)
+# Status 5, as for a refusal, of which the source would have told.
+_NO_GREETING = "did not see server greeting"
 _DAEMON = re.compile(r"^@ERROR: (.+)$", re.MULTILINE)
 
 
@@ -177,6 +179,8 @@ def judge(returncode: int, stderr: str, *, method: Method) -> Judgement:
         return _judge_daemon(daemon[1])
     if returncode < 0:
         return _judgement(Verdict.CANCELLED, f"stopped by signal {-returncode}")
+    if _NO_GREETING in stderr:
+        return _judgement(Verdict.RETRY, "the connection broke before the source answered", _AGAIN)
     if returncode == 24:
         return _VANISHED_DIR if method is Method.DIR else _VANISHED_SNAPSHOT
     return _CODES.get(returncode) or _judgement(
