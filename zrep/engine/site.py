@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+from zrep.engine.pools import zfs_on
 from zrep.errors import UnknownName
 from zrep.host.local import LocalHost
 from zrep.host.port import Host
@@ -16,7 +16,6 @@ from zrep.host.ssh_argv import SshEndpoint
 from zrep.model.names import DatasetName
 from zrep.model.source import Address, BackupSet, Config, Replica
 from zrep.zfs.cli import CliZfs
-from zrep.zfs.lzc import LzcZfs
 from zrep.zfs.port import Zfs
 
 T = TypeVar("T")
@@ -78,8 +77,7 @@ class Site:
     def _pool(self, role: str, address: Address | None) -> Zfs:
         if role not in self._zfs:
             host = self._host(role, address)
-            use_kernel = address is None and find_spec("libzfs_core") is not None
-            self._zfs[role] = LzcZfs(host) if use_kernel else CliZfs(host)
+            self._zfs[role] = zfs_on(host) if address is None else CliZfs(host)
         return self._zfs[role]
 
     def _host(self, role: str, address: Address | None) -> Host:

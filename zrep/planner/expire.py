@@ -73,7 +73,7 @@ def check_expiry(plan: ExpiryPlan) -> None:
     """A second pair of eyes, before anything is destroyed; raises InvariantBroken.
 
     Said again from the plan alone: only snapshots with sanoid's names, nothing held or cloned,
-    and no class with fewer left than the loosest of its sections wants, or than there were.
+    and no class left with fewer than the section that wants fewest of it, or than there were.
     """
     for snapshot in (*plan.phases.destroy, *plan.phases.mark):
         if autosnap_class(snapshot.name.snap) is None:
