@@ -12,7 +12,7 @@ from threading import Event, Lock
 from lab import store
 from lab.errors import LabError
 from lab.node import SCRIPTS, Node
-from lab.nodes import NODES, hosts_file
+from lab.nodes import NODES
 from lab.progress import Progress
 from lab.qemu import lan_mac
 
@@ -43,8 +43,11 @@ class Swarm:
 class Builder:
     """Boots one machine, and sets all nodes up in parallel, as clones of it."""
 
-    def __init__(self, nodes: Iterable[Node], progress: Progress, *, known_hosts: Path) -> None:
+    def __init__(
+        self, nodes: Iterable[Node], progress: Progress, *, known_hosts: Path, hosts: str
+    ) -> None:
         self._nodes = list(nodes)
+        self._hosts = hosts
         self._progress = progress
         self._known_hosts = known_hosts
         self._keys_lock = Lock()
@@ -98,7 +101,7 @@ class Builder:
 
     def _push_setup(self, template: Node) -> None:
         template.push_tree(store.HERE / "guest", [path.name for path in setup_files()], SCRIPTS)
-        template.push_bytes(hosts_file().encode(), f"{SCRIPTS}/hosts")
+        template.push_bytes(self._hosts.encode(), f"{SCRIPTS}/hosts")
 
     def _give_identity(self, node: Node) -> None:
         node.set_clock()

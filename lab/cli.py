@@ -13,10 +13,12 @@ from typing import Any
 from lab import saved, store
 from lab.errors import LabError
 from lab.nodes import NODES
+from lab.tables import UAT
 from lab.world import World
 
 EXAMPLES = f"""\
 nodes: {" ".join(spec.name for spec in NODES)}
+with $ZREP_LAB_WORLD=uat: {" ".join(spec.name for spec in UAT.nodes)}
 
 examples:
   lab up target offsite           two nodes, running in seconds once the world is built
@@ -164,7 +166,7 @@ def status(world: World) -> dict[str, Any]:
         kind: {path.name: store.disk_use(path) for path in sorted((root / kind).glob("*/"))}
         for kind in ("images", "worlds", "runs")
     }
-    nodes = [{"name": s.name, "ip": s.address, "up": s.name in running} for s in NODES]
+    nodes = [{"name": s.name, "ip": s.address, "up": s.name in running} for s in world.table.nodes]
     return {"cache": str(root), "run": world.run_name, **sizes, "nodes": nodes}
 
 

@@ -12,9 +12,10 @@ from lab.host import capture
 from lab.image import Image, ensure_image, images_folder
 from lab.lan import start_switch
 from lab.node import Node
-from lab.nodes import NODES, TEMPLATE
+from lab.nodes import TEMPLATE
 from lab.progress import Progress
 from lab.qemu import BINARY, hardware
+from lab.tables import TABLES, USUAL, Table
 from lab.vm import Place
 
 
@@ -42,17 +43,19 @@ class SavedWorld:
             stopping=Event(),
         )
 
-    def build(self, building: Path, progress: Progress) -> None:
+    def build(self, building: Path, progress: Progress, table: Table) -> None:
         """Fill `building` with everything this world is."""
         sockets = store.socket_folder(str(building))
         place = self._place(folder=building, sockets=sockets, owner=os.getpid(), base=building)
         template = Node(TEMPLATE, place)
-        nodes = [Node(spec, place) for spec in NODES]
+        nodes = [Node(spec, place) for spec in table.nodes]
         for node in (template, *nodes):
             build.trust(place.known_hosts, name=node.name, public=self.image.bootstrap_key)
         switch = start_switch(sockets / "lan", log=building / "lan.log", owner=place.owner)
         try:
-            build.Builder(nodes, progress, known_hosts=place.known_hosts).build(template)
+            known_hosts = place.known_hosts
+            builder = build.Builder(nodes, progress, known_hosts=known_hosts, hosts=table.hosts)
+            builder.build(template)
         finally:
             for node in (template, *nodes):
                 node.abandon()
@@ -66,11 +69,11 @@ def worlds_folder() -> Path:
     return store.cache_root() / "worlds"
 
 
-def world_key(image: Image, accel: str) -> str:
+def world_key(image: Image, accel: str, table: Table = USUAL) -> str:
     """Changes with the image, the nodes and their setup, and the kind of machine saved for."""
     files = [*build.setup_files(), store.HERE / "nodes.py"]
     words = (build.FORMAT, image.key, _processor(accel), _qemu_version(), *hardware(accel))
-    return store.key_of(words, files=files)
+    return store.key_of((*words, *table.key_words), files=files)
 
 
 def _qemu_version() -> str:
@@ -92,14 +95,16 @@ def load_saved(key: str) -> SavedWorld:
     return SavedWorld(folder=folder, image=image, accel=(folder / "accel").read_text())
 
 
-def ensure_saved(progress: Progress, *, in_use: Callable[[], set[str]]) -> SavedWorld:
-    """Today's world, built if need be; then others are removed, unless `in_use` names them."""
+def ensure_saved(
+    progress: Progress, *, in_use: Callable[[], set[str]], table: Table = USUAL
+) -> SavedWorld:
+    """Today's world, built if need be; then older ones are removed, unless `in_use` names them."""
     root = store.cache_root()
     with store.locked(root / "build.lock", progress=progress):
         deps.ensure(progress, log=root / "deps.log")
         image = ensure_image(progress)
         accel = choose_accel(image, progress)
-        folder = worlds_folder() / world_key(image, accel)
+        folder = worlds_folder() / world_key(image, accel, table)
         if not folder.exists():
             world = SavedWorld(folder=folder, image=image, accel=accel)
             usual = build.USUAL_SECONDS
@@ -107,8 +112,9 @@ def ensure_saved(progress: Progress, *, in_use: Callable[[], set[str]]) -> Saved
                 progress.step("building the world", usual=usual),
                 store.completed(folder) as building,
             ):
-                world.build(building, progress)
-            _prune(keep={folder.name, *in_use()})
+                world.build(building, progress, table)
+            todays = {world_key(image, accel, each) for each in TABLES.values()}
+            _prune(keep={*todays, *in_use()})
     return load_saved(folder.name)
 
 

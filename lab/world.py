@@ -12,9 +12,9 @@ from lab.errors import LabError
 from lab.host import Process
 from lab.lan import start_switch
 from lab.node import Node
-from lab.nodes import NODES, NodeSpec
 from lab.progress import Progress
 from lab.saved import SavedWorld, load_saved
+from lab.tables import USUAL, Table, table_called
 from lab.vm import Place
 
 USUAL_RESUME = 10
@@ -29,20 +29,26 @@ class World:
     'backup\\n'
     """
 
-    def __init__(self, run: str, progress: Progress) -> None:
+    def __init__(self, run: str, progress: Progress, table: Table = USUAL) -> None:
         self.progress = progress
+        self.table = table
         self.run_name = run
         self._folder = store.cache_root() / "runs" / run
         self._sockets = store.socket_folder(str(self._folder))
 
     @classmethod
-    def load(cls, *, run: str | None = None, quiet: bool = False) -> Self:
-        """The run $ZREP_LAB_RUN, or `default`; runs know nothing of each other."""
-        return cls(run or os.environ.get("ZREP_LAB_RUN", "default"), Progress(quiet=quiet))
+    def load(cls, *, run: str | None = None, quiet: bool = False, table: str | None = None) -> Self:
+        """The run $ZREP_LAB_RUN, or `default`; runs know nothing of each other.
+
+        `table`, or $ZREP_LAB_WORLD, says which nodes there are (`usual`, `uat`).
+        """
+        nodes = table_called(table or os.environ.get("ZREP_LAB_WORLD", USUAL.name))
+        name = run or os.environ.get("ZREP_LAB_RUN", "default")
+        return cls(name, Progress(quiet=quiet), nodes)
 
     def build(self) -> SavedWorld:
         """Have image and world in the cache."""
-        return saved.ensure_saved(self.progress, in_use=worlds_in_use)
+        return saved.ensure_saved(self.progress, in_use=worlds_in_use, table=self.table)
 
     def ensure_up(
         self, names: Sequence[str] = (), *, tied: bool = True, owner: int | None = None
@@ -53,7 +59,7 @@ class World:
         machines end with the process `owner` (this one) at the latest.
         """
         owner = (owner or os.getpid()) if tied else None
-        specs = [spec_of(name) for name in names] or list(NODES)
+        specs = [self.table.spec_of(name) for name in names] or list(self.table.nodes)
         world = self.build()
         with self._locked():
             self._begin_run(world, owner=owner)
@@ -65,14 +71,14 @@ class World:
 
     def node(self, name: str) -> Node:
         """A node of this run, up or not."""
-        return Node(spec_of(name), self._place())
+        return Node(self.table.spec_of(name), self._place())
 
     def running(self) -> list[Node]:
         """The nodes whose machines run."""
         if self._record() is None:
             return []
         place = self._place()
-        return [node for node in (Node(spec, place) for spec in NODES) if node.alive()]
+        return [node for node in (Node(spec, place) for spec in self.table.nodes) if node.alive()]
 
     def reset(self, names: Sequence[str] = ()) -> None:
         """Put the named nodes (all that run, if none) back to the saved state, running."""
@@ -172,18 +178,6 @@ def worlds_in_use() -> set[str]:
     """Keys of the worlds whose runs have a living switch."""
     records = (read_record(run) for run in (store.cache_root() / "runs").glob("*/"))
     return {record[0] for record in records if record and record[1].alive()}
-
-
-def spec_of(name: str) -> NodeSpec:
-    """The row of the table."""
-    for spec in NODES:
-        if spec.name == name:
-            return spec
-    raise LabError(f"no node is called {name}", hint=f"there are {', '.join(all_names())}")
-
-
-def all_names() -> list[str]:
-    return [spec.name for spec in NODES]
 
 
 def listing(nodes: Sequence[Node]) -> str:

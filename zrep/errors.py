@@ -200,6 +200,13 @@ class SourceFailed(ZrepError):
     exit = Exit.SOURCE
 
 
+class DrillFailed(ZrepError):
+    """A backup is not what it was, or a check of one of its services says so."""
+
+    id = "drill.failed"
+    exit = Exit.SOURCE
+
+
 class NeedsAck(SourceFailed):
     """More of a source would go than is allowed; nothing of it was deleted, a person must agree."""
 

@@ -64,6 +64,20 @@ def test_a_restores_verb_reaches_its_capsule(world: CapsuleWorld, verb: str) -> 
     assert done.stdout == f"argv=-n /usr/libexec/zrep/capsule-{verb}\nstdin={line}\n"
 
 
+def test_opening_alone_may_say_whose_data_comes(world: CapsuleWorld) -> None:
+    line = f"run={RUN} source=docker from=prod"
+    done = ask(world, f"restore-open {line}")
+    assert done.stdout == f"argv=-n /usr/libexec/zrep/capsule-restore-open\nstdin={line}\n"
+    wrong = [
+        *(f"{verb} {line}" for verb in ("restore-safety", "restore-close", "service-down")),
+        *(f"restore-open run={RUN} source=docker {word}" for word in ("from=", "from=a/b", "x=y")),
+        f"restore-open run={RUN} source=docker from=a from=b",
+    ]
+    for request in wrong:
+        done = ask(world, request)
+        assert (done.returncode, done.stdout) == (126, ""), request
+
+
 @pytest.mark.parametrize("verb", RESTORING)
 def test_a_restores_verb_takes_its_own_words_only(world: CapsuleWorld, verb: str) -> None:
     words = {"", *RESTORING.values(), f"run={RUN} set=platform", f"run={RUN} count=3"}

@@ -26,11 +26,16 @@ PENDING = (
     "audit",
     "browse",
     "check",
+    "drill",
     "dump",
     "gluster",
     "guard",
+    "import",
     "quiesce",
     "restore",
+    "restore_from_offsite",
+    "restore_to_uat",
+    "sheet_from_director",
     "zfs_source",
 )
 collect_ignore = (

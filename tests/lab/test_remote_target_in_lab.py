@@ -21,7 +21,7 @@ def test_the_whole_slice_through_the_gate(world: World, director: Zrep, remote_s
 
     sent = director.json("replicate", "offsite")
     assert not sent["failed"]
-    assert len(sent["sent"]) == 3
+    assert len(sent["sent"]) == 4
     assert director.json("replicate", "offsite")["sent"] == []
     assert director.json("prune")["failed"] == {}
 

@@ -239,10 +239,20 @@ def test_the_targets_gate_reads_what_is_rendered_for_it() -> None:
 
 
 def test_the_replicas_gate_reads_what_is_rendered_for_it() -> None:
-    policy = parse_policy(render_replica_gate(DatasetName("tank/sbdi")), Role.REPLICA)
+    replica = Replica(name="offsite", dataset=DatasetName("tank/sbdi"))
+    policy = parse_policy(render_replica_gate(replica), Role.REPLICA)
     assert str(policy.dataset) == "tank/sbdi"
     assert policy.sessions == replica_sessions(DatasetName("tank/sbdi"))
     assert policy.pulls == ()
+    assert not policy.send_back
+    open_one = render_replica_gate(replace(replica, send_back=True))
+    assert parse_policy(open_one, Role.REPLICA).send_back
+
+
+def test_a_host_is_told_which_host_of_which_deployment_it_is() -> None:
+    made = replace(config(), deployment="uat")
+    for host in ("manager-1", "cassandra-1"):
+        assert render_source_conf(made, host).splitlines()[1] == f"deployment uat {host}"
 
 
 @pytest.mark.parametrize("name", ROLES)

@@ -26,6 +26,8 @@ def options(**given: object) -> _Options:
         "wanted": (),
         "paths": (),
         "service": None,
+        "to": None,
+        "replica": None,
         "mode": None,
         "yes": False,
         "resume": False,
@@ -44,6 +46,8 @@ WRONG: dict[str, dict[str, object]] = {
     "discarding without an id": {"backup": None, "discard_safety": True},
     "resuming a part": {"resume": True, "service": "web"},
     "discarding a part": {"discard_safety": True, "wanted": ("m/web",)},
+    "resuming elsewhere": {"resume": True, "to": "uat"},
+    "resuming from elsewhere": {"resume": True, "replica": "offsite"},
 }
 
 

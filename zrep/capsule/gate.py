@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy, Refusal, Role
 from zrep.capsule.gate_pull import PullArgv, judge_pull
+from zrep.capsule.gate_sheet import judge_sheet
 from zrep.capsule.gate_words import (
     NotAllowedError,
     Words,
@@ -70,6 +71,8 @@ class Gate:
                     words.end()
                     return Allowed(argv=tuple(argv))
                 return judge_pull(self.policy, self.facts, self.pull_argv, tuple(argv))
+            if program == "dd" and self.policy.role is Role.TARGET:
+                return judge_sheet(self.policy, self.facts, tuple(argv))
             if program != "zfs":
                 refuse(f"not a program of this gate: {program!r}")
             verb = words.take("a verb")
@@ -234,6 +237,12 @@ def _send(gate: Gate, words: Words) -> None:
     words.last(gate.backup_snapshot)
 
 
+def _send_back(gate: Gate, words: Words) -> None:
+    if not gate.policy.send_back:
+        refuse("nothing goes out of here: [replica] send_back is not true")
+    _send(gate, words)
+
+
 def _receive(gate: Gate, words: Words) -> None:
     if not words.skip("-A"):
         words.expect("-s", "-u")
@@ -269,6 +278,7 @@ _FORMS: Mapping[Role, Mapping[str, Form]] = {
     Role.REPLICA: {
         **_BOTH,
         "receive": _receive,
+        "send": _send_back,
         "clone": _clone_locked,
         "mount": _clone_only,
         "unmount": _clone_only,

@@ -111,6 +111,8 @@ class HostFacts:
 
 
 def _become(argv: tuple[str, ...]) -> int:
+    if argv[0] == "dd":
+        os.umask(0o077)  # what it writes is for root alone
     try:
         os.execvpe(argv[0], argv, ENVIRONMENT)  # noqa: S606 - no shell is the point
     except OSError as error:

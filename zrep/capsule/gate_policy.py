@@ -39,13 +39,17 @@ class PullLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """Everything at and below `dataset`, and the clones below `sessions`."""
+    """Everything at and below `dataset`, and the clones below `sessions`.
+
+    `send_back`: a replica gives out again what it has received.
+    """
 
     role: Role
     dataset: DatasetName
     sessions: DatasetName | None = None
     login: PullLogin | None = None
     pulls: tuple[PullRule, ...] = ()
+    send_back: bool = False
 
     def covers(self, name: DatasetName) -> bool:
         return name.is_below(self.dataset) or self.covers_session(name)
@@ -95,7 +99,8 @@ def parse_policy(text: str, role: Role) -> GatePolicy:
     pulls = [{ source = "manager-1/mail", address = "10.0.0.11", port = 22 }]
     """
     table = _table(tomllib.loads(text).get(role.value), f"[{role}]")
-    known = {"dataset", "sessions"} | ({"login", "pulls"} if role is Role.TARGET else set())
+    own = {"login", "pulls"} if role is Role.TARGET else {"send_back"}
+    known = {"dataset", "sessions"} | own
     unknown = sorted(set(table) - known)
     if unknown:
         raise ValueError(f"[{role}]: unknown {', '.join(unknown)}")
@@ -105,6 +110,7 @@ def parse_policy(text: str, role: Role) -> GatePolicy:
         sessions=plain_dataset(_text(table, "sessions")) if "sessions" in table else None,
         login=_login(_table(table["login"], "login")) if "login" in table else None,
         pulls=tuple(_pull(_table(entry, "pulls")) for entry in _array(table, "pulls")),
+        send_back=_flag(table, "send_back"),
     )
 
 
@@ -137,6 +143,13 @@ def _array(table: Mapping[str, object], key: str) -> list[object]:
     if isinstance(value, list):
         return value
     raise ValueError(f"{key}: not an array")
+
+
+def _flag(table: Mapping[str, object], key: str) -> bool:
+    value = table.get(key, False)
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{key}: not true or false: {value!r}")
 
 
 def _text(table: Mapping[str, object], key: str) -> str:

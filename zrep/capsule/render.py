@@ -15,9 +15,17 @@ from hashlib import sha256
 
 from zrep.errors import ConfigError
 from zrep.model.methods import METHODS
-from zrep.model.names import DatasetName
 from zrep.model.session import replica_sessions
-from zrep.model.source import BackupSet, Config, Database, Prepare, Service, Source, SourceKey
+from zrep.model.source import (
+    BackupSet,
+    Config,
+    Database,
+    Prepare,
+    Replica,
+    Service,
+    Source,
+    SourceKey,
+)
 
 LIBEXEC = "/usr/libexec/zrep"
 HOME = "/var/lib/zrep-operator"
@@ -151,13 +159,14 @@ def _configuration(config: Config, roles: Roles) -> Iterator[InstallFile]:
     if roles.target:
         yield InstallFile(path=GATE_TOML, mode=0o644, text=render_target_gate(config))
     if roles.replica:
-        dataset = config.replicas[roles.replica].dataset
-        yield InstallFile(path=GATE_TOML, mode=0o644, text=render_replica_gate(dataset))
+        text = render_replica_gate(config.replicas[roles.replica])
+        yield InstallFile(path=GATE_TOML, mode=0o644, text=text)
 
 
 def render_source_conf(config: Config, host: str) -> str:
     """One line per set and source, and per set that is quiesced here.
 
+    `deployment NAME HOST`: what the host is, which it will tell and act by;
     `source SET NAME METHOD VOLUME PATH KEY=VALUE...`, `quiesce SET docker PAUSE TIMER` (seconds);
     and `service NAME HOST/SOURCE SWARM...` of every service, for any host may be a manager.
     """
@@ -173,7 +182,9 @@ def render_source_conf(config: Config, host: str) -> str:
         raise ConfigError(problems or (f"no source is on host {host}",))
     sources = (_source_line(name, source) for name, source in pairs)
     lines = sorted((*pauses, *sources, *map(_service_line, services)))
-    return "# Written by zrep. Changes are lost when it is rendered again.\n" + "".join(lines)
+    place = f"deployment {config.deployment} {host}\n" if config.deployment else ""
+    head = "# Written by zrep. Changes are lost when it is rendered again.\n"
+    return "".join((head, place, *lines))
 
 
 def _quiesce_line(backup_set: BackupSet) -> str:
@@ -287,11 +298,12 @@ def _pull_lines(config: Config, key: SourceKey) -> tuple[str, ...]:
     )
 
 
-def render_replica_gate(dataset: DatasetName) -> str:
+def render_replica_gate(replica: Replica) -> str:
     return (
         "# Written by zrep: what the control key may do here.\n"
-        f"[replica]\ndataset = {json.dumps(str(dataset))}\n"
-        f"sessions = {json.dumps(str(replica_sessions(dataset)))}\n"
+        f"[replica]\ndataset = {json.dumps(str(replica.dataset))}\n"
+        f"sessions = {json.dumps(str(replica_sessions(replica.dataset)))}\n"
+        f"send_back = {json.dumps(replica.send_back)}\n"
     )
 
 

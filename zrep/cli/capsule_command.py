@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option, load_config
+from zrep.cli.completion import deployments
 from zrep.errors import Exit, UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from zrep.model.source import Config
 
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+deployment_option = click.option(
+    "--deployment",
+    metavar="NAME",
+    shell_complete=deployments,
+    help="Hosts of that deployment, instead of the one that is backed up.",
+)
 
 
 @click.group("capsule")
@@ -32,6 +41,7 @@ def command() -> None:
 @click.option("--read-key", type=READABLE, help="Public half of the read key.")
 @click.option("--restore-key", type=READABLE, help="Public half of the restore key.")
 @click.option("--from", "allowed_from", default="", help="Addresses the control key may come from.")
+@deployment_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.pass_context
 def render(
@@ -43,6 +53,7 @@ def render(
     read_key: Path | None,
     restore_key: Path | None,
     allowed_from: str,
+    deployment: str | None,
     out: Path,
 ) -> None:
     """Write the programs, sudoers rules and authorized keys of one host into a folder.
@@ -53,12 +64,15 @@ def render(
     \b
     Examples:
       zrep capsule render --host manager-1 --control-key control.pub --read-key read.pub --out m1
+      zrep capsule render --deployment uat --host manager-1 --control-key control.pub --out u1
       zrep capsule render --replica offsite --control-key control.pub --out offsite
     """
     from zrep.capsule.install import load_hooks, write_tree
     from zrep.capsule.render import PublicKey, Roles, render_host
 
-    config = load_config(ctx)
+    config = _seen(load_config(ctx), deployment)
+    if deployment and target:
+        raise UsageError("the target belongs to no deployment", next_step="leave out --deployment")
     try:
         roles = Roles(source=host, target=target, replica=replica)
         control = PublicKey(line=control_key.read_text().strip(), allowed_from=allowed_from)
@@ -88,6 +102,7 @@ def render(
     help="Public half (default: ssh.restore_key .pub, if it is there).",
 )
 @click.option("--from", "allowed_from", default="", help="Addresses the control key may come from.")
+@deployment_option
 @dry_run_option
 @json_option
 @click.pass_context
@@ -102,6 +117,7 @@ def deploy(ctx: click.Context, /, **options: Any) -> int:
     Examples:
       zrep capsule deploy manager-1 --login root
       zrep capsule deploy --all --login admin --sudo --from 10.0.0.2
+      zrep capsule deploy --all --deployment uat --login root
     """
     from zrep.cli.progress import Lines
     from zrep.engine.deploy import carry_by, plan_deploy, status_of
@@ -109,7 +125,7 @@ def deploy(ctx: click.Context, /, **options: Any) -> int:
     from zrep.engine.site import open_site
     from zrep.report.capsules import deployed_json, plan_json, render_deployed, render_plan
 
-    config = load_config(ctx)
+    config = _seen(load_config(ctx), options["deployment"])
     machines = _machines(config, options["names"], everything=options["everything"])
     plan = plan_deploy(config, machines, _keys(config, options))
     if options["dry_run"]:
@@ -158,7 +174,17 @@ def _machines(config: Config, names: tuple[str, ...], *, everything: bool) -> tu
 
     if bool(names) == everything:
         raise UsageError("name hosts, or say --all", next_step="zrep capsule deploy --help")
-    return pick_machines(find_machines(config), names)
+    found = find_machines(config)
+    if config.origin:  # what the others get does not depend on it
+        found = tuple(machine for machine in found if machine.roles.source)
+    return pick_machines(found, names)
+
+
+def _seen(config: Config, deployment: str | None) -> Config:
+    """With the hosts of that deployment; UnknownName."""
+    from zrep.planner.elsewhere import seen_from
+
+    return seen_from(config, deployment) if deployment else config
 
 
 def _keys(config: Config, options: Mapping[str, Any]) -> Keys:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zrep.cli.common import emit_json, json_option
+from zrep.cli.common import emit_json, json_option, load_config
 from zrep.cli.moments import instant, now_option
 from zrep.cli.policy_input import (
     compat_option,
@@ -60,6 +60,7 @@ def command() -> None:
       zrep check snapshots --config /etc/sanoid/sanoid.conf
       zrep check health
       zrep check capacity --json
+      zrep check drill
     """
 
 
@@ -106,20 +107,27 @@ def snapshots(
 @json_option
 @click.pass_context
 def health(ctx: click.Context, file: Path | None, compat: str, as_json: bool) -> int:
-    """Are the pools and their devices well?
+    """Are the pools and their devices well, and is every restore done?
 
     \b
     Example:
       zrep check health --config /etc/sanoid/sanoid.conf
     """
     from zrep.engine.check import observe_health
+    from zrep.engine.restore_left import left_restores
     from zrep.planner.check_pools import check_health, pools_of
+    from zrep.planner.check_restores import with_restores
 
     how = Compat(compat)
 
     def check() -> Check:
-        pools = pools_of(_settings(ctx, file, None, how)[1])
-        return check_health(pools, observe_health(pools), how)
+        sections = _configured(ctx, file, how)
+        read = resolve_sections(sections, PoolView(), how, remark=False)
+        refuse_errors(read.errors)
+        pools = pools_of(read.effective)
+        found = check_health(pools, observe_health(pools), how)
+        left = left_restores(sections.keeping) if how is Compat.DEFAULT else ()
+        return with_restores(found, left)
 
     return _answer(check, how, as_json=as_json)
 
@@ -153,6 +161,34 @@ def capacity(
         return check_capacity(limits, {name: pool.capacity_of(name) for name in limits}, how)
 
     return _answer(check, how, as_json=as_json)
+
+
+@command.command("drill", epilog=STATUSES)
+@now_option
+@json_option
+@click.pass_context
+def drill(ctx: click.Context, now: int | datetime | None, as_json: bool) -> int:
+    """Has a drill passed lately, and did the last one pass?
+
+    Older than `max_age` of [drill] warns, twice that is critical, and so is a last drill that
+    failed. With a key in [drill] only what it has signed counts.
+
+    \b
+    Example:
+      zrep check drill
+    """
+    from zrep.engine.drill_evidence import shelf_in
+    from zrep.planner.check_drill import check_drills
+
+    at = instant(now, UTC)
+
+    def check() -> Check:
+        config = load_config(ctx)
+        limits = config.drilling
+        drills = shelf_in(Path(config.keeping.state_dir), limits.key).proven()
+        return check_drills(drills, limits, at)
+
+    return _answer(check, Compat.DEFAULT, as_json=as_json)
 
 
 def _configured(ctx: click.Context, file: Path | None, how: Compat) -> Sections:

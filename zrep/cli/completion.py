@@ -59,6 +59,8 @@ backup_ids = _from_site(_ids)
 sessions = _from_site(_sessions)
 sources = _from_site(_sources)
 services = _from_site(lambda site: sorted(site.config.services))
+sets = _from_site(lambda site: sorted(site.config.sets))
+deployments = _from_site(lambda site: sorted(site.config.elsewhere))
 replicas = _from_site(lambda site: sorted(site.config.replicas))
 
 replica_option = click.option(

@@ -130,5 +130,5 @@ def _explain_backups(
 
 def _names(backup: Backup) -> set[str]:
     """By what a backup may be asked for."""
-    children = [c.snapshot.name for c in backup.children]
-    return {str(backup.id), *map(str, children), *(str(n.dataset) for n in children)}
+    snapshots = [s.name for s in backup.snapshots]
+    return {str(backup.id), *map(str, snapshots), *(str(n.dataset) for n in snapshots)}

@@ -30,11 +30,13 @@ COMMANDS = {
     "cat": "Print a file as a backup has it.",
     "cp": "Copy a file or folder out of a backup.",
     "replicate": "Bring a replica forward.",
+    "import-layout": "Adopt the history of the scripts before zrep.",
     "snapshot": "Take the snapshots of datasets that are due.",
     "prune": "Destroy what policies no longer keep.",
     "undelete": "Take back the marks of what waits for its end.",
     "explain": "Tell why a snapshot is there, and when it goes.",
     "simulate": "Show what dataset sections would take and destroy.",
+    "drill": "Rehearse a restore: prove what is in a backup.",
     "check": "Tell monitoring how snapshots and pools are.",
     "config": "Check, convert and show the configuration.",
     "capsule": "Render, deploy and audit what the other hosts need.",
@@ -62,7 +64,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"zrep.cli.{cmd_name}_command")
+        module = import_module(f"zrep.cli.{cmd_name.replace('-', '_')}_command")
         command: click.Command = module.command
         return command
 

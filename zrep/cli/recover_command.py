@@ -16,7 +16,8 @@ def command(ctx: click.Context, dry_run: bool, as_json: bool) -> int:
     """Thaw and release whatever crashed runs left on the source hosts.
 
     Every sync does this for its own set before it begins; this does it now, for all sets, and
-    refuses while one of them is being backed up. Running it again does no harm. Exit code 10: a
+    refuses while one of them is being backed up. Running it again does no harm. Restores that are
+    not done are named, and left to `zrep restore --resume`. Exit code 10: a
     host did not confirm that its containers run again.
 
     \b
@@ -25,10 +26,13 @@ def command(ctx: click.Context, dry_run: bool, as_json: bool) -> int:
       zrep recover --dry-run    show what is left and touch nothing
     """
     from zrep.engine.recover import observe_leftovers, recover
+    from zrep.engine.restore_left import left_restores
     from zrep.engine.site import open_site
     from zrep.report.recover import leftovers_json, render_leftovers, render_report, report_json
 
     with open_site(load_config(ctx)) as site:
+        for left in left_restores(site.config.keeping):
+            click.echo(f"warning: {left}", err=True)
         if dry_run:
             found = observe_leftovers(site)
             emit_json(leftovers_json(found)) if as_json else click.echo(render_leftovers(found))

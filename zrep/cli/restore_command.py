@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option, load_config, operator
-from zrep.cli.completion import backup_ids, services, sources
+from zrep.cli.completion import backup_ids, deployments, replicas, services, sources
 from zrep.errors import Exit, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zrep.engine.restore_record import Record
     from zrep.engine.restore_request import Order, Planned
     from zrep.engine.site import Site
+    from zrep.model.source import Config
 
 MODES = ("mirror", "overwrite", "missing-only", "side-by-side")
 
@@ -39,6 +40,19 @@ MODES = ("mirror", "overwrite", "missing-only", "side-by-side")
     help="Only this file or folder, as HOST/SOURCE/PATH or as on the host; may be repeated.",
 )
 @click.option("--service", shell_complete=services, help="Only the data of this service.")
+@click.option(
+    "--to",
+    metavar="DEPLOYMENT",
+    shell_complete=deployments,
+    help="Into that deployment, which must allow it.",
+)
+@click.option(
+    "--from",
+    "replica",
+    metavar="REPLICA",
+    shell_complete=replicas,
+    help="Receive the backup from that replica first.",
+)
 @click.option("--mode", type=click.Choice(MODES), help="What happens to what is there.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--resume", is_flag=True, help="Go on with the restore ID, or the unfinished one.")
@@ -49,7 +63,7 @@ MODES = ("mirror", "overwrite", "missing-only", "side-by-side")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: object) -> int:
-    """Bring a backup back to where it came from.
+    """Bring a backup back to where it came from, or into another deployment.
 
     ID is as for `zrep mount`. Root must have armed each host first (zrep-arm there). What would
     change is shown and confirmed; then the services concerned are stopped, what is there is kept,
@@ -60,18 +74,25 @@ def command(ctx: click.Context, /, **options: object) -> int:
     missing-only changes no file that is there, side-by-side (the usual one for --path) puts
     the backup's beside it as PATH.restored-RESTORE.
 
+    With --to the hosts of that deployment play the backup's, armed with zrep-arm --from; its scrub
+    programs run before anything starts. With --from the backup comes from a replica, into
+    `restored` of this pool, and goes on from there.
+
     \b
     Examples:
       zrep restore latest --service wordpress
       zrep restore 20260102_030405 --path /docker/etc/nginx
       zrep restore latest --dry-run
+      zrep restore latest --to uat --source manager-1/docker
+      zrep restore latest --from offsite
       zrep restore --resume
     """
     from zrep.engine.site import open_site
 
     chosen = _Options(**options)  # type: ignore[arg-type]
-    with open_site(load_config(ctx)) as site:
-        return chosen.action()(site)
+    deed = chosen.action()
+    with open_site(chosen.seen(load_config(ctx))) as site:
+        return deed(site)
 
 
 class _Options:
@@ -84,6 +105,8 @@ class _Options:
         wanted: tuple[str, ...],
         paths: tuple[str, ...],
         service: str | None,
+        to: str | None,
+        replica: str | None,
         mode: str | None,
         yes: bool,
         resume: bool,
@@ -95,6 +118,8 @@ class _Options:
     ) -> None:
         self.name = backup
         self.wanted, self.paths, self.service, self.mode = wanted, paths, service, mode
+        self.to, self.replica = to, replica
+        self.resuming, self.discarding = resume, discard_safety
         self.yes, self.dry_run, self.as_json = yes, dry_run, as_json
         self.deeds: dict[str, tuple[bool, Callable[[Site], int]]] = {
             "--resume": (resume, self.resume),
@@ -112,10 +137,19 @@ class _Options:
             raise UsageError(
                 "which backup?", next_step="zrep restore latest, or an id of zrep list"
             )
-        picked = self.wanted or self.paths or self.service or self.mode
+        parts = self.wanted or self.paths or self.service or self.mode
+        picked = parts or self.to or self.replica
         if picked and {*said} & {"--resume", "--list", "--discard-safety"}:
             raise UsageError(f"{said[0]} knows what was restored", next_step="leave that out")
         return self.deeds[said[0]][1] if said else self.begin
+
+    def seen(self, config: Config) -> Config:
+        """As the deployment has it that is written to: no other one's address is in it."""
+        from zrep.engine.restore_request import into, recorded
+
+        if self.resuming or self.discarding:
+            return recorded(config, self.name, unfinished=self.resuming)
+        return into(config, self.to)
 
     def order(self) -> Order:
         from zrep.engine.restore_request import Order, new_run
@@ -128,6 +162,7 @@ class _Options:
             paths=self.paths,
             service=self.service,
             mode=Mode(self.mode) if self.mode else None,
+            replica=self.replica,
         )
 
     def begin(self, site: Site) -> int:
@@ -136,7 +171,7 @@ class _Options:
         from zrep.engine.restore_request import plan_order
 
         planned = plan_order(site, self.order())
-        return self._restore(site, planned, replace(planned.order.record, owner=operator()))
+        return self._restore(site, planned, replace(planned.record, owner=operator()))
 
     def resume(self, site: Site) -> int:
         from zrep.engine.restore_record import Records
@@ -150,7 +185,8 @@ class _Options:
         from zrep.report.restore_script import render_script
 
         planned = plan_order(site, self.order())
-        click.echo(render_script(planned.plan, planned.backup, site.config), nl=False)
+        replica = site.replica(self.replica) if self.replica else None
+        click.echo(render_script(planned.plan, planned.backup, site.config, replica), nl=False)
         return Exit.DONE
 
     def list(self, site: Site) -> int:
@@ -181,12 +217,30 @@ class _Options:
 
         if not self.as_json:
             click.echo(render_plan(planned.plan), err=not self.dry_run)
+        if self.dry_run and self._tells_of_receiving(site, planned):
+            return Exit.DONE
         agree = Consent(planned, site.config.deployment, self)
         report = restore(site, planned, record, Lines.on_stderr(), agree=agree)
         if report is None:
             return Exit.DONE if self.dry_run else Exit.REFUSED
         emit_json(report_json(report)) if self.as_json else click.echo(render_report(report))
         return Exit.DONE
+
+    def _tells_of_receiving(self, site: Site, planned: Planned) -> bool:
+        """A dry run receives nothing: without the data there is nothing to compare."""
+        from zrep.engine.bring_back import returning
+        from zrep.report.restore import plan_json, render_receive
+
+        name = planned.order.replica
+        way = returning(site, name, planned.backup, planned.plan.keys) if name else None
+        if way is None or not way.plan():
+            return False
+        left = way.size()
+        if self.as_json:
+            emit_json({**plan_json(planned.plan), "receive": left})
+        else:
+            click.echo(render_receive(way.replica.name, left))
+        return True
 
 
 class Consent:

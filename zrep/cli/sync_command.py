@@ -42,6 +42,7 @@ def command(
     from zrep.engine.site import open_site
     from zrep.engine.sync import plan_sync, sync
     from zrep.model.backup import State
+    from zrep.report.recovery_sheet import papers
     from zrep.report.sync import plan_json, render_plan, render_report, report_json
 
     with open_site(load_config(ctx)) as site:
@@ -50,7 +51,7 @@ def command(
             plan = plan_sync(site, backup_set, now=datetime.now(UTC), accept=accept)
             emit_json(plan_json(plan)) if as_json else click.echo(render_plan(plan))
             return Exit.DONE
-        report = sync(site, set_name, Lines.on_stderr(), accept=accept)
+        report = sync(site, set_name, Lines.on_stderr(), accept=accept, papers=papers())
     emit_json(report_json(report)) if as_json else click.echo(render_report(report))
     if report.still_paused is not None:
         raise report.still_paused

@@ -7,7 +7,9 @@ import json
 from collections.abc import Mapping
 
 from zrep.config.datasets import read_sections
+from zrep.config.deployments import check_apart, read_deployments
 from zrep.config.document import Document, Problem
+from zrep.config.drill import read_checks, read_drilling
 from zrep.config.housekeeping import read_housekeeping
 from zrep.config.idle import find_idle
 from zrep.config.keys import ZREP
@@ -25,10 +27,9 @@ from zrep.config.values import (
     shown,
     text,
     user,
-    word,
 )
 from zrep.model.policy import Policy
-from zrep.model.source import Address, Config, Replica, Service, SourceKey, Ssh, Target
+from zrep.model.source import Config, Replica, Service, SourceKey, Ssh, Target
 
 Policies = Mapping[str, Policy | None]
 """Policies by name; None for a file with problems of its own, which are reported there."""
@@ -39,14 +40,17 @@ def build_config(
 ) -> Config | None:
     """The configuration, or None with all that is wrong added to `problems`."""
     root = open_document(document, problems, ZREP[""])
-    deployment, hosts = _read_deployments(root)
+    deployments = read_deployments(root)
+    hosts = deployments.hosts
     read = read_sets(root, hosts)
     services = _read_services(root, read)
     target = _read_target(root, policies)
     replicas = _read_replicas(root, policies, target)
+    check_apart(root, deployments, target)
     read_sections(root, policies)
     ssh = _read_ssh(root)
     keeping = read_housekeeping(root)
+    drilling = read_drilling(root)
     if target is not None:
         check_lengths(read.declared, target.dataset)
     if target is None or problems:
@@ -58,8 +62,10 @@ def build_config(
         replicas=replicas,
         services=services,
         ssh=ssh,
-        deployment=deployment,
+        deployment=deployments.chosen,
+        elsewhere=deployments.elsewhere,
         keeping=keeping,
+        drilling=drilling,
         digest=digest,
         warnings=tuple(map(str, find_idle(document))),
     )
@@ -118,34 +124,6 @@ def _read_ssh(root: Section) -> Ssh:
     )
 
 
-def _read_deployments(root: Section) -> tuple[str, dict[str, Address]]:
-    """The deployment that is backed up, and the address of each of its logical hosts."""
-    sections = root.tables("deployment", ZREP["deployment.*"])
-    hosts = {name: _read_hosts(section) for name, section in sections.items()}
-    marked = [n for n, s in sections.items() if s.get_or("default", boolean, default=False)]
-    if len(marked) > 1:
-        sections[marked[1]].note(f"{marked[0]} is the default deployment already", "default")
-    if len(sections) > 1 and not marked:
-        root.note("several deployments: say default = true in the one to back up", "deployment")
-    chosen = [*marked, *sections, ""][0]
-    return chosen, hosts.get(chosen, {})
-
-
-def _read_hosts(section: Section) -> dict[str, Address]:
-    """Hosts with a wrong address stay in the list, so that their sources are no second error."""
-    names = section.table("hosts", ())
-    found = {}
-    for name in names.values:
-        try:
-            word(name)
-        except Wrong as wrong:
-            names.note(f"the name {wrong}", name)
-        found[name] = names.get(name, address) or Address(host=name)
-    if not found:
-        section.note("has no hosts")
-    return found
-
-
 def _read_services(root: Section, read: Sets) -> dict[str, Service]:
     known = {str(d.key): d.key for d in read.declared}
 
@@ -164,7 +142,9 @@ def _read_services(root: Section, read: Sets) -> dict[str, Service]:
         paths = section.need("paths", list_of(relative_path))
         swarm = section.get("swarm", list_of(text, empty=True)) or ()
         if key and paths:
-            services[name] = Service(name=name, source=key, paths=paths, swarm=swarm)
+            services[name] = Service(
+                name=name, source=key, paths=paths, swarm=swarm, **read_checks(section)
+            )
     return services
 
 
@@ -174,9 +154,12 @@ def _read_replicas(root: Section, policies: Policies, target: Target | None) -> 
         where = section.need("dataset", dataset)
         host = section.get("host", address)
         policy = _policy(section, policies, needed=False)
+        back = section.get_or("send_back", boolean, default=False)
         if where is None:
             continue
-        replicas[name] = Replica(name=name, dataset=where, policy=policy, address=host)
+        replicas[name] = Replica(
+            name=name, dataset=where, policy=policy, address=host, send_back=back
+        )
         if target and host == target.address and _overlap(replicas[name], target):
             section.note(
                 f"{where} and the target {target.dataset} lie within each other", "dataset"

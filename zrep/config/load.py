@@ -47,7 +47,8 @@ def load(path: Path, *, policy_dirs: Sequence[Path] | None = None) -> Config:
         config = build_config(document, policies, problems, digest=digest)
     if config is None or problems:
         raise ConfigError(tuple(str(p) for p in sorted(problems)), next_step=_next_step(path))
-    return config
+    texts = {name: d.text for name, d in documents.items() if d is not None}
+    return replace(config, text=document.text if document else "", policy_texts=texts)
 
 
 def tables_in(path: Path) -> frozenset[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from zrep.engine.observe import observe_target
 from zrep.engine.site import Site
 from zrep.engine.snapshot_mount import open_snapshot, snapshot_folder
-from zrep.engine.tree import compare_trees, entry_at, read_content, whole_entry
+from zrep.engine.tree import compare_trees, entry_at, open_folder, read_content, whole_entry
 from zrep.errors import Refused, UnknownName, ZfsError
-from zrep.model.backup import Backup
+from zrep.model.backup import Backup, Child
 from zrep.model.inventory import Inventory
 from zrep.model.names import SnapshotName
 from zrep.model.source import Source, SourceKey
@@ -42,25 +42,36 @@ class Shelf:
 
     def folder(self, backup: Backup, key: SourceKey) -> str:
         """Where the source's files lie as that backup has them."""
-        snapshot = _snapshot_of(backup, key)
-        return snapshot_folder(self._mountpoint(snapshot), snapshot)
+        child = _child_of(backup, key)
+        snapshot = child.snapshot.name
+        top = snapshot_folder(mountpoint_of(self.inventory, snapshot), snapshot)
+        return f"{top}/{child.folder}".rstrip("/")
 
-    def open(self, backup: Backup, key: SourceKey) -> AbstractContextManager[int]:
+    @contextmanager
+    def open(self, backup: Backup, key: SourceKey) -> Iterator[int]:
         """A descriptor of that folder. ZfsError for what cannot be read while it is open."""
-        snapshot = _snapshot_of(backup, key)
-        return open_snapshot(self._mountpoint(snapshot), snapshot)
-
-    def _mountpoint(self, snapshot: SnapshotName) -> str:
-        dataset = self.inventory.get(snapshot.dataset)
-        if dataset is None or not dataset.mounted or dataset.mountpoint is None:
-            raise ZfsError(
-                f"{snapshot.dataset} is not mounted",
-                next_step=f"zfs mount {snapshot.dataset}, or look into a clone: zrep mount",
-            )
-        return dataset.mountpoint
+        child = _child_of(backup, key)
+        snapshot = child.snapshot.name
+        inside = (child.folder,) if child.folder else ()
+        with (
+            open_snapshot(mountpoint_of(self.inventory, snapshot), snapshot) as top,
+            open_folder(top, inside) as folder,
+        ):
+            yield folder
 
 
-def _snapshot_of(backup: Backup, key: SourceKey) -> SnapshotName:
+def mountpoint_of(inventory: Inventory, snapshot: SnapshotName) -> str:
+    """Where the snapshot's dataset is mounted; ZfsError when it is not."""
+    dataset = inventory.get(snapshot.dataset)
+    if dataset is None or not dataset.mounted or dataset.mountpoint is None:
+        raise ZfsError(
+            f"{snapshot.dataset} is not mounted",
+            next_step=f"zfs mount {snapshot.dataset}, or look into a clone: zrep mount",
+        )
+    return dataset.mountpoint
+
+
+def _child_of(backup: Backup, key: SourceKey) -> Child:
     child = backup.child(key)
     if child is None:
         raise UnknownName(
@@ -68,7 +79,7 @@ def _snapshot_of(backup: Backup, key: SourceKey) -> SnapshotName:
             why=f"it holds {', '.join(sorted(map(str, backup.keys)))}",
             next_step="zrep list shows the backups there are",
         )
-    return child.snapshot.name
+    return child
 
 
 def shelf_of(site: Site) -> Shelf:

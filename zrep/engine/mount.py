@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zrep.engine.observe import LOCKED_DOWN, STORAGE
 from zrep.errors import DatasetMissing, UnknownName, ZfsError
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
 from zrep.model.names import DatasetName, SnapshotName
-from zrep.model.session import Session, encode_session, find_sessions
+from zrep.model.session import Session, encode_folder, encode_session, find_sessions
 from zrep.model.source import SourceKey
 from zrep.zfs.port import Zfs
 
@@ -22,15 +22,19 @@ SESSIONS = {**CONTAINER, **LOCKED_DOWN, **STORAGE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountPlan:
-    """The datasets one session needs, in the order in which they are made."""
+    """The datasets one session needs, in the order in which they are made.
+
+    `folders` says where in their clones the sources of an imported backup lie.
+    """
 
     session: Session
     containers: tuple[DatasetName, ...]
     clones: tuple[tuple[SourceKey, SnapshotName, DatasetName], ...]
+    folders: Mapping[SourceKey, str] = field(default_factory=dict, hash=False)
 
     @property
     def origins(self) -> tuple[SnapshotName, ...]:
-        return tuple(origin for _, origin, _ in self.clones)
+        return tuple(dict.fromkeys(origin for _, origin, _ in self.clones))
 
 
 def plan_mount(
@@ -50,6 +54,7 @@ def plan_mount(
             (c.key, c.snapshot.name, session.dataset / str(c.key))
             for c in sorted(children, key=lambda c: c.key)
         ),
+        folders={c.key: c.folder for c in children if c.folder},
     )
 
 
@@ -78,8 +83,9 @@ def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
         for container in plan.containers:
             zfs.create(container, CONTAINER, mount=False)
             undo.callback(zfs.destroy, container)
-        for _, origin, dataset in plan.clones:
-            zfs.clone(origin, dataset, properties_of_clones)
+        for key, origin, dataset in plan.clones:
+            folder = encode_folder(plan.folders.get(key, ""))
+            zfs.clone(origin, dataset, {**properties_of_clones, **folder})
             undo.callback(zfs.destroy, dataset)
             zfs.mount(dataset)
         undo.pop_all()
@@ -121,7 +127,7 @@ def umount(zfs: Zfs, session: Session) -> None:
     DatasetBusy when somebody still uses a clone: then all clones are mounted as before.
     """
     tree = zfs.inventory(session.dataset, snapshots=False)
-    origins = [d.origin for d in tree if d.origin is not None]
+    origins = list(dict.fromkeys(d.origin for d in tree if d.origin is not None))
     _unmount_all(zfs, tree)
     for name in _deepest_first(tree):
         if name != session.dataset:
@@ -165,7 +171,7 @@ def _deepest_first(tree: Inventory) -> Sequence[DatasetName]:
 
 def mountpoints(session: Session) -> Mapping[SourceKey, str]:
     """Where each source can be read; ZfsError when a clone is not mounted."""
-    found = {key: clone.mountpoint for key, clone in session.clones.items()}
+    found = {key: clone.path for key, clone in session.clones.items()}
     missing = [str(key) for key, path in found.items() if path is None]
     if missing:
         raise ZfsError(

@@ -130,7 +130,7 @@ def _follow(sides: Sides, step: Follow, journal: Journal, progress: Progress) ->
     resumed = step.transfers[0].spec.token is not None
     for transfer in step.transfers:
         try:
-            yield _send(sides, transfer, journal, progress)
+            yield send(sides, transfer, journal, progress)
         except DatasetMissing as error:
             if not resumed:
                 raise
@@ -142,7 +142,8 @@ def _follow(sides: Sides, step: Follow, journal: Journal, progress: Progress) ->
         yield from _after_resume(sides, step, journal, progress)
 
 
-def _send(sides: Sides, transfer: Transfer, journal: Journal, progress: Progress) -> Sent:
+def send(sides: Sides, transfer: Transfer, journal: Journal, progress: Progress) -> Sent:
+    """One stream, journalled, with its progress told."""
     spec = transfer.spec
     what = f"{spec.snapshot} -> {transfer.destination}"
     total = sides.source.send_size(spec)

@@ -8,20 +8,19 @@ leaves services stopped and a record; resuming looks at everything again and pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from zrep.engine.journal import Journal
-from zrep.engine.lock import exclusive
 from zrep.engine.progress import Progress
+from zrep.engine.restore_ready import not_ready, short_leases, unscrubbed
 from zrep.engine.restore_record import Keeper
-from zrep.engine.restore_session import Place, Session, drop_sessions, items_in, opened_session
+from zrep.engine.restore_scrub import check_programs, scrub
+from zrep.engine.restore_session import Place, Session
 from zrep.engine.site import Site
 from zrep.engine.write import Writer, restore_shell
 from zrep.errors import Refused, SourceFailed
 from zrep.host.mux import Stop
-from zrep.model.backup import Backup
 from zrep.model.restore import (
     STARTING,
     Change,
@@ -37,8 +36,8 @@ from zrep.source.rsync_write import RsyncWrite
 from zrep.source.together import together
 
 ARM = "/usr/libexec/zrep/zrep-arm"
-# Below this a lease may end before the restore does.
-SHORT_LEASE = 600
+# From the first of these on nothing more is written.
+PROVEN = (Kind.CLOSE, Kind.SCRUB, *STARTING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +91,17 @@ class Restore:
 
     def look(self) -> tuple[str, ...]:
         """Refused unless every host is ready; warnings."""
+        check_programs(self.plan)
         looks = together({name: partial(c.look) for name, c in self.hosts.items()})
-        problems = [*_not_ready(self.plan, looks), *self._no_manager(looks)]
+        problems = [*not_ready(self.plan, looks), *self._no_manager(looks)]
         if problems:
+            whose = f" --from {self.plan.origin}" if self.plan.origin else ""
             raise Refused(
                 "the hosts are not ready for a restore",
                 why="; ".join(problems),
-                next_step=f"as root on each of those hosts: {ARM} NAME --for 2h",
+                next_step=f"as root on each of those hosts: {ARM} NAME --for 2h{whose}",
             )
-        return tuple(_short_leases(self.plan, looks))
+        return (*unscrubbed(self.plan), *short_leases(self.plan, looks))
 
     def _no_manager(self, looks: Mapping[str, HostLook]) -> Iterator[str]:
         self.manager = next((name for name, look in sorted(looks.items()) if look.manager), "")
@@ -110,9 +111,12 @@ class Restore:
     def execute(self, keeper: Keeper, changes: Mapping[Item, Change]) -> RestoreReport:
         """Every step, recorded before it is taken; a plan that was verified before only starts."""
         self._find_manager()
-        for step in remaining(self.plan, verified=keeper.record.verified):
-            if step.kind in (*STARTING, Kind.CLOSE) and not keeper.record.verified:
+        record, scrubs = keeper.record, self.plan.of(Kind.SCRUB)
+        for step in remaining(self.plan, verified=record.verified, scrubbed=record.scrubbed):
+            if step.kind in PROVEN and not keeper.record.verified:
                 keeper.change(verified=True)
+            if step.kind in STARTING and scrubs and not keeper.record.scrubbed:
+                keeper.change(scrubbed=True)
             keeper.change(step=str(step))
             with self.journal.step(step.kind, subject=step.subject):
                 self.progress.step(f"{step.kind}: {step.subject}")
@@ -135,7 +139,7 @@ class Restore:
 
     def _do(self, step: Step) -> None:
         actions: Mapping[Kind, Callable[[Step], object]] = {
-            Kind.OPEN: lambda s: self._of(s).open(self.plan.run, _key(s).name),
+            Kind.OPEN: lambda s: self._of(s).open(self.plan.run, _key(s).name, self.plan.origin),
             Kind.CLOSE: lambda s: self._of(s).close(self.plan.run, _key(s).name),
             Kind.SAFETY: self._keep,
             Kind.HALT: lambda s: self.hosts[s.subject].halt(self.plan.run),
@@ -144,6 +148,7 @@ class Restore:
             Kind.SERVICE_UP: lambda s: self._swarm().service_up(self.plan.run, s.subject),
             Kind.WRITE: lambda s: self._write(_item(s)),
             Kind.VERIFY: lambda s: self._verify(_item(s)),
+            Kind.SCRUB: lambda s: scrub(s.subject, self.plan, self.site.config, self.progress),
         }
         actions[step.kind](step)
 
@@ -221,60 +226,10 @@ def _kept_in(folder: str, item: Item, place: Place) -> str:
     return "/".join(filter(None, (folder, way))) if folder else ""
 
 
-def remaining(plan: RestorePlan, *, verified: bool) -> tuple[Step, ...]:
-    """All steps; of a restore that was verified only those that end it."""
-    return plan.of(Kind.CLOSE, *STARTING) if verified else plan.steps
+def remaining(plan: RestorePlan, *, verified: bool, scrubbed: bool = False) -> tuple[Step, ...]:
+    """All steps; of a restore that was verified only those that end it.
 
-
-def _not_ready(plan: RestorePlan, looks: Mapping[str, HostLook]) -> Iterator[str]:
-    for key in plan.keys:
-        found = looks[key.host].destinations.get(key.name)
-        if found is None:
-            yield f"{key}: its host does not know it"
-        elif found.problem is not None:
-            yield f"{key}: {found.problem.why}"
-    for name, look in sorted(looks.items()):
-        if look.halted not in ("", plan.run):
-            yield f"{name}: docker is halted by restore {look.halted}"
-
-
-def _short_leases(plan: RestorePlan, looks: Mapping[str, HostLook]) -> Iterator[str]:
-    for key in plan.keys:
-        left = looks[key.host].destinations[key.name].left
-        if left < SHORT_LEASE:
-            yield f"{key}: its lease ends in {left} s"
-
-
-@contextmanager
-def locked(site: Site) -> Iterator[int]:
-    """No backup, and no other restore, while one writes; the restore's lock."""
-    with ExitStack() as locks:
-        lock = locks.enter_context(exclusive(site.run_dir, "restore"))
-        for name in sorted(site.config.sets):
-            locks.enter_context(exclusive(site.run_dir, f"set-{name}"))
-        yield lock
-
-
-@contextmanager
-def begun(
-    site: Site, plan: RestorePlan, backup: Backup, progress: Progress, *, owner: str, mounted: bool
-) -> Iterator[Restore]:
-    """A restore with its locks, its journal and, if it is to write, the mounted backup."""
-    if site.config.target.address is not None:
-        raise Refused(
-            "the backups are on another machine",
-            why=f"zrep restores from where they are: {site.config.target.address}",
-            next_step="run zrep restore on the target, with a configuration that says so",
-        )
-    with ExitStack() as stack:
-        lock = stack.enter_context(locked(site))
-        journal = stack.enter_context(Journal(site.state_dir, "restore", plan.run))
-        session = None
-        drop_sessions(site, plan)
-        if mounted:
-            progress.step(f"mount backup {backup.id}")
-            opened = opened_session(site, plan, backup, owner=owner)
-            session = items_in(stack.enter_context(opened), plan)
-        yield Restore(
-            site=site, plan=plan, session=session, journal=journal, progress=progress, lock=lock
-        )
+    What was started may be in use: nothing is scrubbed under it.
+    """
+    due = () if scrubbed else (Kind.SCRUB,)
+    return plan.of(Kind.CLOSE, *due, *STARTING) if verified else plan.steps

@@ -34,8 +34,9 @@ class Record:
     """What was asked for, as on the command line, and what came of it; times in epoch seconds.
 
     `verified`: all is written and compared, and services may have been started: from then on
-    nothing is written any more. `safety` is what was kept by source; `step` is the one that was
-    begun last.
+    nothing is written any more. `scrubbed`: all programs for that have run. `safety` is what was
+    kept by source; `step` is the one that was begun last. `deployment` is written to, with data
+    of `origin` if that is another one; `replica`: the backup came from there.
     """
 
     id: str
@@ -44,11 +45,15 @@ class Record:
     paths: tuple[str, ...] = ()
     service: str = ""
     mode: str = ""
+    origin: str = ""
+    deployment: str = ""
+    replica: str = ""
     owner: str = ""
     session: str = ""
     state: Progressed = Progressed.RUNNING
     step: str = ""
     verified: bool = False
+    scrubbed: bool = False
     safety: Mapping[str, str] = field(default_factory=dict, hash=False)
     discarded: bool = False
     error: str = ""
@@ -94,8 +99,10 @@ class Records:
 
     def all(self) -> tuple[Record, ...]:
         """Newest first."""
-        names = sorted((p.stem for p in self.folder.glob("*.json")), reverse=True)
-        return tuple(self.read(name) for name in names)
+        return tuple(self.read(name) for name in self.names())
+
+    def names(self) -> list[str]:
+        return sorted((p.stem for p in self.folder.glob("*.json")), reverse=True)
 
     def unfinished(self, name: str | None) -> Record:
         """The restore of that name, or the only one that is not done."""

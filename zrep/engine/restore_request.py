@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-from zrep.engine.observe import backups_at
-from zrep.engine.requests import service_of, source_named
-from zrep.engine.restore_record import Record
+from zrep.engine.requests import place_of, service_of, source_named
+from zrep.engine.restore_record import Record, Records
 from zrep.engine.site import Site
-from zrep.errors import UnknownName, UsageError
+from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import Backup
 from zrep.model.names import BackupId
 from zrep.model.restore import Mode, RestorePlan
-from zrep.model.source import SourceKey
+from zrep.model.source import Config, SourceKey
 from zrep.planner.backups import resolve
 from zrep.planner.check_restore import check_restore
+from zrep.planner.elsewhere import destination_of
 from zrep.planner.locate import Location, locate
 from zrep.planner.restore import Wish, configured, plan_restore
 
@@ -31,6 +32,7 @@ class Order:
     paths: tuple[str, ...] = ()
     service: str | None = None
     mode: Mode | None = None
+    replica: str | None = None
 
     @property
     def record(self) -> Record:
@@ -41,6 +43,7 @@ class Order:
             paths=self.paths,
             service=self.service or "",
             mode=self.mode.value if self.mode else "",
+            replica=self.replica or "",
         )
 
 
@@ -58,7 +61,27 @@ def order_of(record: Record) -> Order:
         paths=record.paths,
         service=record.service or None,
         mode=Mode(record.mode) if record.mode else None,
+        replica=record.replica or None,
     )
+
+
+def into(config: Config, to: str | None) -> Config:
+    """The configuration of the deployment that is written to; Refused when it takes nothing."""
+    return destination_of(config, config.deployment if to is None else to)
+
+
+def recorded(config: Config, name: str | None, *, unfinished: bool) -> Config:
+    """That of the deployment to which a recorded restore went, which must still be what it was."""
+    records = Records(Path(config.keeping.state_dir))
+    record = records.unfinished(name) if unfinished else records.read(name or "")
+    origin = record.origin or record.deployment
+    if origin and origin != config.deployment:
+        raise Refused(
+            f"restore {record.id} is of deployment {origin}",
+            why=f"this configuration backs up {config.deployment}",
+            next_step="name the configuration with which it was begun: zrep --config FILE restore",
+        )
+    return into(config, record.deployment if record.origin else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,21 +92,24 @@ class Planned:
     backup: Backup
     order: Order
 
+    @property
+    def record(self) -> Record:
+        """A new one, of a restore that was not begun."""
+        return replace(self.order.record, origin=self.plan.origin, deployment=self.plan.deployment)
+
 
 def plan_order(site: Site, order: Order) -> Planned:
-    """Reads the target; every refusal that needs no host comes from here."""
-    backups = backups_at(site.target, site.root)
+    """Reads the target or the replica; every refusal that needs no host comes from here."""
+    backups = place_of(site, order.replica).backups()
     wish = _wish(site, backups, order)
     backup = resolve(backups, order.backup, having=_first(wish))
     plan = plan_restore(site.config, backup, wish, run=order.run)
     check_restore(plan, site.config, backup)
-    named = Order(
-        run=order.run,
+    named = replace(
+        order,
         backup=str(backup.id),
         sources=tuple(map(str, wish.sources)),
         paths=tuple(map(str, wish.paths)),
-        service=order.service,
-        mode=order.mode,
     )
     return Planned(plan=plan, backup=backup, order=named)
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
+from zrep.engine.bring_back import drop_returned
 from zrep.engine.lock import exclusive
 from zrep.engine.progress import Progress
-from zrep.engine.restore import Restore, RestoreReport, Summary, begun
+from zrep.engine.restore import Restore, RestoreReport, Summary
+from zrep.engine.restore_begin import begun, lock_name
 from zrep.engine.restore_record import Keeper, Record, Records
 from zrep.engine.restore_request import Planned
 from zrep.engine.site import Site
@@ -29,9 +31,7 @@ def restore(
     all that is left is to let services run. Raises what failed; the record then says where.
     """
     mounted = not record.verified
-    with begun(
-        site, planned.plan, planned.backup, progress, owner=record.owner, mounted=mounted
-    ) as going:
+    with begun(site, planned, progress, owner=record.owner, mounted=mounted) as going:
         summary = Summary(changes={}) if record.verified else _agreed(going, agree)
         if summary is None:
             return None
@@ -53,13 +53,14 @@ def _agreed(going: Restore, agree: Agree) -> Summary | None:
 
 
 def discard_safety(site: Site, name: str) -> tuple[str, ...]:
-    """Remove what a restore has kept on the hosts; what is gone, in words.
+    """Remove what a restore has kept on the hosts, and received; what is gone, in words.
 
-    Refused for a restore that is not done: it may be all there is.
+    Refused for a restore that is not done: it may be all there is. `site` is that of the
+    deployment to which it went.
     """
     records = Records(site.state_dir)
-    with exclusive(site.run_dir, "restore"):
-        record = records.read(name)
+    record = records.read(name)
+    with exclusive(site.run_dir, lock_name(record.deployment, record.origin)):
         if record.state != "done":
             raise Refused(
                 f"restore {name} is not done", next_step=f"finish it: zrep restore --resume {name}"
@@ -69,6 +70,9 @@ def discard_safety(site: Site, name: str) -> tuple[str, ...]:
             key = _configured(site, text)
             capsules = RestoreCapsules(site.source_host(key.host))
             gone.extend(f"{text}: {kept}" for kept in capsules.discard(record.id, key.name))
+        if record.replica:
+            root = site.config.target.restored / record.backup
+            gone.extend(str(dataset) for dataset in drop_returned(site.target, root))
         records.write(replace(record, discarded=True))
     return tuple(gone)
 

@@ -18,11 +18,12 @@ from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_target
 from zrep.engine.progress import Progress
+from zrep.engine.recovery import Papers, lay_papers
 from zrep.engine.site import Site
 from zrep.engine.source_hosts import SourceHosts
 from zrep.engine.transfer import Guards, Transfers, find_guards, settle, transfer_all
 from zrep.engine.verify_sources import verify_sources
-from zrep.errors import DatasetExists, StillPaused
+from zrep.errors import DatasetExists, StillPaused, ZrepError
 from zrep.host.mux import Stop
 from zrep.model.backup import Pause, SourceRecord
 from zrep.model.coverage import Uncovered
@@ -31,7 +32,7 @@ from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
 from zrep.model.source import BackupSet, Source
 from zrep.planner.backups import find_backups
 from zrep.planner.coverage import find_uncovered
-from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish
+from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish, with_sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,27 +85,42 @@ def _missing_children(
 
 
 def sync(
-    site: Site, name: str | None, progress: Progress, *, accept: Sequence[str] = ()
+    site: Site,
+    name: str | None,
+    progress: Progress,
+    *,
+    accept: Sequence[str] = (),
+    papers: Papers | None = None,
 ) -> SyncReport:
-    """One locked and journalled run of a set; `accept` names sources with what waits there."""
+    """One locked and journalled run of a set; `accept` names sources with what waits there.
+
+    `papers` make the recovery sheet; without them the backup has none.
+    """
     backup_set = site.backup_set(name)
     with exclusive(site.run_dir, f"set-{backup_set.name}") as lock:
         plan = plan_sync(site, backup_set, now=datetime.now(UTC), accept=accept)
         with Journal(site.state_dir, f"sync-{backup_set.name}", str(plan.label.id)) as journal:
-            return Run(site, plan, journal, progress, lock).execute()
+            return Run(site, plan, journal, progress, lock, papers).execute()
 
 
 class Run:
     """The steps of one sync, in order; holds what they share."""
 
     def __init__(
-        self, site: Site, plan: SyncPlan, journal: Journal, progress: Progress, lock: int
+        self,
+        site: Site,
+        plan: SyncPlan,
+        journal: Journal,
+        progress: Progress,
+        lock: int,
+        papers: Papers | None = None,
     ) -> None:
         self.site = site
         self.plan = plan
         self.journal = journal
         self.progress = progress
         self.lock = lock
+        self.papers = papers
         self.started = time.monotonic()
         self.warnings: list[str] = []
         self.uncovered: tuple[Uncovered, ...] = ()
@@ -180,10 +196,22 @@ class Run:
                 uncovered=self.uncovered,
             ),
         )
+        plan = self.with_papers(plan)
         with self.journal.step("publish", label=plan.label, snapshots=list(plan.snapshots)):
             self.site.target.snapshot(plan.snapshots, plan.properties)
         self.progress.step(f"published {plan.label} ({plan.manifest.state.value})")
         return plan
+
+    def with_papers(self, plan: Publish) -> Publish:
+        """A sheet that cannot be written is told of: it must not cost the backup."""
+        if self.papers is None:
+            return plan
+        try:
+            with self.journal.step("sheet"):
+                return with_sheet(plan, lay_papers(self.site, plan, self.papers, self.progress))
+        except ZrepError as error:
+            self.warn(f"this backup has no recovery sheet: {error}")
+            return plan
 
 
 CONTAINER = {"canmount": "off", **LOCKED_DOWN, **STORAGE}

@@ -50,13 +50,14 @@ def find_guards(
 ) -> Guards:
     """From the target as it is. UnknownName and UsageError for what `accept` cannot mean.
 
-    `backups` are newest first, of all sets: whichever captured a source last tells of it.
+    `backups` are newest first, of all sets: whichever captured a source last tells of it. In those
+    that were imported nobody has counted.
     """
     keys = {s.key for s in backup_set.sources}
     last: dict[SourceKey, SourceRecord] = {}
     for backup in reversed(backups):
         sources = backup.manifest.sources if backup.manifest else ()
-        last |= {r.key: r for r in sources if r.ok and r.key in keys}
+        last |= {r.key: r for r in sources if r.ok and r.key in keys and not r.folder}
     states = {k: inventory.get(root / str(k)) for k in keys}
     found = {k: decode_waiting(d.properties) for k, d in states.items() if d}
     waiting = {k: w for k, w in found.items() if w}

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Snapshot
+from zrep.model.layout import is_folder
 from zrep.model.names import BackupId, BackupLabel
 from zrep.model.source import Consistency, SourceKey
 
@@ -21,6 +23,8 @@ SET = PREFIX + "set"
 _SOURCE = PREFIX + "src:"
 _PAUSE = PREFIX + "pause:"
 _UNCOVERED = PREFIX + "uncovered:"
+# ZFS cannot take a property off many snapshots at once: one of this value is none.
+UNSET = "-"
 MAX_WHY = 500
 # Property values end at 8 KiB.
 MAX_PATHS, MAX_PATH = 30, 200
@@ -41,7 +45,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """What the manifest says of one source: captured with these totals, or failed and why."""
+    """What the manifest says of one source: captured with these totals, or failed and why.
+
+    With a `folder` it lies in that folder of a snapshot that was imported, and nothing was counted.
+    """
 
     key: SourceKey
     ok: bool
@@ -52,6 +59,7 @@ class SourceRecord:
     deleted: int = 0
     seconds: float = 0.0
     method: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +95,16 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """One source's snapshot within a backup."""
+    """One source's snapshot within a backup, or its folder in a snapshot of several."""
 
     key: SourceKey
     snapshot: Snapshot
     record: SourceRecord | None = None
+
+    @property
+    def folder(self) -> str:
+        """Where within the snapshot its files lie; empty for the top."""
+        return self.record.folder if self.record else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +115,7 @@ class Backup:
     state: State
     children: tuple[Child, ...]
     manifest: Manifest | None = field(default=None)
+    sheet: Snapshot | None = None
 
     @property
     def id(self) -> BackupId:
@@ -119,17 +133,32 @@ class Backup:
         return next((c for c in self.children if c.key == key), None)
 
     @property
+    def imported(self) -> bool:
+        return any(c.folder for c in self.children)
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Each once, whatever number of sources lie in it; the recovery sheet's is the last."""
+        there = {c.snapshot.name: c.snapshot for c in self.children}
+        return (*there.values(), *((self.sheet,) if self.sheet else ()))
+
+    @property
     def creation(self) -> int:
-        return min(c.snapshot.creation for c in self.children)
+        return min(s.creation for s in self.snapshots)
+
+    @property
+    def moment(self) -> datetime:
+        """When its run began; of an imported one, whose id may be local time, when it ended."""
+        return datetime.fromtimestamp(self.creation, UTC) if self.imported else self.id.moment
 
     @property
     def written(self) -> int:
         """Bytes that this backup added to its datasets."""
-        return sum(c.snapshot.written for c in self.children)
+        return sum(s.written for s in self.snapshots)
 
     @property
     def referenced(self) -> int:
-        return sum(c.snapshot.referenced for c in self.children)
+        return sum(s.referenced for s in self.snapshots)
 
 
 def encode_manifest(manifest: Manifest) -> dict[str, str]:
@@ -160,7 +189,9 @@ def _compact(words: Mapping[str, object]) -> str:
 
 def _encode_record(record: SourceRecord) -> str:
     words: dict[str, object] = {"ok": record.ok}
-    if record.ok:
+    if record.folder:
+        words["folder"] = record.folder
+    elif record.ok:
         words |= {
             "files": record.files,
             "size": record.size,
@@ -168,10 +199,16 @@ def _encode_record(record: SourceRecord) -> str:
             "deleted": record.deleted,
             "seconds": round(record.seconds, 1),
         }
-    else:
+    if not record.ok:
         words["why"] = record.why[:MAX_WHY]
     words["method"] = record.method
     return _compact(words)
+
+
+def left_over(properties: Mapping[str, str], manifest: Mapping[str, str]) -> dict[str, str]:
+    """What unsets the sources of an earlier manifest that the properties of the new one lack."""
+    old = (k for k, v in properties.items() if k.startswith(_SOURCE) and v != UNSET)
+    return {key: UNSET for key in old if key not in manifest}
 
 
 def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
@@ -186,7 +223,9 @@ def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
             state=State(properties[PREFIX + "state"]),
             consistency=Consistency(properties[PREFIX + "consistency"]),
             sources=tuple(
-                _decode_record(k, v) for k, v in sorted(properties.items()) if k.startswith(_SOURCE)
+                _decode_record(k, v)
+                for k, v in sorted(properties.items())
+                if k.startswith(_SOURCE) and v != UNSET
             ),
             version=properties.get(PREFIX + "version", ""),
             config=properties.get(PREFIX + "config", ""),
@@ -208,9 +247,13 @@ def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
 def _decode_record(name: str, text: str) -> SourceRecord:
     host, _, source = name.removeprefix(_SOURCE).partition(":")
     words = json.loads(text)
+    ok, folder = words["ok"] is True, str(words.get("folder", ""))
+    if folder and not is_folder(folder):
+        raise ValueError(f"not a folder: {folder!r}")
     return SourceRecord(
         key=SourceKey(host, source),
-        ok=words["ok"] is True,
+        ok=ok,
+        folder=folder,
         why=str(words.get("why", "")),
         files=int(words.get("files", 0)),
         size=int(words.get("size", 0)),

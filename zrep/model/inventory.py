@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from zrep.model.names import BackupLabel, DatasetName, Guid, SnapshotName, Txg, parse_label
+from zrep.model.layout import label_of
+from zrep.model.names import BackupLabel, DatasetName, Guid, SnapshotName, Txg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Snapshot:
 
     @property
     def label(self) -> BackupLabel | None:
-        return parse_label(self.name.snap)
+        return label_of(self.name.snap, self.properties)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class Dataset:
 
     @property
     def owned(self) -> tuple[Snapshot, ...]:
-        """The snapshots that zrep owns by name, oldest first."""
+        """The snapshots that zrep owns by name, or has adopted, oldest first."""
         return tuple(s for s in self.snapshots if s.label is not None)
 
 

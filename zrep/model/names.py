@@ -173,7 +173,11 @@ def parse_label(snap: str) -> BackupLabel | None:
     if match is None:
         return None
     try:
-        classes = tuple(SnapClass(word) for word in match["classes"].split("."))
-        return BackupLabel(BackupId(match["id"]), classes)
+        return BackupLabel(BackupId(match["id"]), parse_classes(match["classes"]))
     except ValueError:
         return None
+
+
+def parse_classes(text: str) -> tuple[SnapClass, ...]:
+    """daily.hourly -> (daily, hourly); ValueError for a word that is no class."""
+    return tuple(SnapClass(word) for word in text.split("."))

@@ -58,6 +58,7 @@ class Kind(StrEnum):
     WRITE = "write"
     VERIFY = "verify"
     CLOSE = "close"
+    SCRUB = "scrub"
     SERVICE_UP = "service-up"
     UNHALT = "unhalt"
 
@@ -69,7 +70,7 @@ STOPPING = (Kind.SERVICE_DOWN, Kind.HALT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """`subject` is a host, a service, a source or an item, by kind; `reason` in words."""
+    """`subject` is a host, service, source, item or program, by kind; `reason` in words."""
 
     kind: Kind
     subject: str
@@ -85,7 +86,8 @@ class Step:
 class RestorePlan:
     """`run` names the restore: modules, snapshots and records carry it. `hosts` are all it asks.
 
-    `full`: docker is halted on `hosts` instead of services being scaled.
+    `full`: docker is halted on `hosts` instead of services being scaled. `deployment` is the one
+    that is written to; `origin` whose data comes, if that is another one's.
     """
 
     run: str
@@ -95,6 +97,8 @@ class RestorePlan:
     hosts: tuple[str, ...]
     full: bool
     steps: tuple[Step, ...]
+    deployment: str = ""
+    origin: str = ""
 
     @property
     def keys(self) -> tuple[SourceKey, ...]:

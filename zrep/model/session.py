@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zrep.model.backup import PREFIX
 from zrep.model.inventory import Dataset, Inventory
+from zrep.model.layout import is_folder
 from zrep.model.names import BackupId, DatasetName, SnapshotName
 from zrep.model.source import SourceKey
 
@@ -16,6 +18,7 @@ _OWNER = PREFIX + "owner"
 _PURPOSE = PREFIX + "purpose"
 _EXPIRES = PREFIX + "expires"
 _ACCESS = PREFIX + "access"
+_FOLDER = PREFIX + "folder"
 _WRITABLE = "rw"
 _TAG = "zrep:session:"
 
@@ -45,9 +48,19 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clone:
+    """With a `folder` the source lies in it, for the clone is of a snapshot of several sources."""
+
     dataset: DatasetName
     origin: SnapshotName
     mountpoint: str | None
+    folder: str = ""
+
+    @property
+    def path(self) -> str | None:
+        """Where the source's files can be read; None while it is not mounted."""
+        if self.mountpoint is None or not self.folder:
+            return self.mountpoint
+        return f"{self.mountpoint}/{self.folder}"
 
 
 def hold_tag(session: str) -> str:
@@ -74,6 +87,11 @@ def encode_session(session: Session) -> dict[str, str]:
         _EXPIRES: str(session.expires),
         _ACCESS: _WRITABLE if session.writable else "ro",
     }
+
+
+def encode_folder(folder: str) -> dict[str, str]:
+    """What a clone of a snapshot of several sources says of itself; nothing for any other."""
+    return {_FOLDER: json.dumps(folder)} if folder else {}
 
 
 def find_sessions(inventory: Inventory, root: DatasetName) -> tuple[Session, ...]:
@@ -108,6 +126,19 @@ def _clones(root: DatasetName, inventory: Inventory) -> list[tuple[SourceKey, Cl
             continue
         host, _, source = dataset.name.relative_to(root).partition("/")
         mountpoint = dataset.mountpoint if dataset.mounted else None
-        clone = Clone(dataset=dataset.name, origin=dataset.origin, mountpoint=mountpoint)
+        clone = Clone(
+            dataset=dataset.name,
+            origin=dataset.origin,
+            mountpoint=mountpoint,
+            folder=_folder(dataset.properties),
+        )
         found.append((SourceKey(host, source), clone))
     return found
+
+
+def _folder(properties: Mapping[str, str]) -> str:
+    """ValueError for what leads anywhere else: whoever set it, the session is not ours then."""
+    folder = json.loads(properties.get(_FOLDER, '""'))
+    if folder and not (isinstance(folder, str) and is_folder(folder)):
+        raise ValueError(f"not a folder: {folder!r}")
+    return str(folder)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zrep.model.drill import Drilling
 from zrep.model.guard import Allowance
 from zrep.model.housekeeping import Housekeeping
 from zrep.model.names import DatasetName
@@ -200,6 +201,24 @@ class Address:
         return host if self.port == 22 else f"{host}:{self.port}"
 
 
+# How long a program that makes foreign data fit may take, in seconds.
+SCRUB_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A platform that is not backed up here; backups of those that it `accepts` may go to it.
+
+    `scrub` are programs that make what came fit to run there, of `scrub_time` seconds each.
+    """
+
+    name: str
+    hosts: Mapping[str, Address] = field(hash=False)
+    accepts: tuple[str, ...] = ()
+    scrub: tuple[str, ...] = ()
+    scrub_time: int = SCRUB_SECONDS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The dataset that receives backups; `address` None means this machine."""
@@ -214,25 +233,39 @@ class Target:
         """Where mounted backups live: beside the dataset, so that no backup contains a clone."""
         return (self.dataset.parent or self.dataset) / "sessions"
 
+    @property
+    def restored(self) -> DatasetName:
+        """Where what comes back from a replica is received, apart from what a sync writes to."""
+        return (self.dataset.parent or self.dataset) / "restored"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """A tree elsewhere that follows the target; `address` None means this machine."""
+    """A tree elsewhere that follows the target; `address` None means this machine.
+
+    `send_back`: its gate lets backups out again.
+    """
 
     name: str
     dataset: DatasetName
     policy: Policy | None = None
     address: Address | None = None
+    send_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One service of the platform: which paths of which source are its data."""
+    """One service of the platform: which paths of which source are its data.
+
+    `checks` are programs that a drill has look at a copy of it, for `check_timeout` seconds each.
+    """
 
     name: str
     source: SourceKey
     paths: tuple[str, ...]
     swarm: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    check_timeout: int = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +283,10 @@ class Ssh:
 class Config:
     """A whole valid configuration.
 
-    `digest` identifies its text; `warnings` name what in it has no effect, as `file:line: text`.
+    `hosts` are those of `deployment`. Without an `origin` that is the one that is backed up, and
+    the others are `elsewhere`; with one it is where backups of `origin` go, and `scrub` and
+    `scrub_time` are its own. `digest` identifies its text; `warnings` name what in it has no
+    effect, as `file:line: text`. `text` is the file itself, `policy_texts` the policies' by name.
     """
 
     target: Target
@@ -260,6 +296,13 @@ class Config:
     services: Mapping[str, Service] = field(hash=False)
     ssh: Ssh = field(default_factory=Ssh)
     deployment: str = ""
+    elsewhere: Mapping[str, Deployment] = field(default_factory=dict, hash=False)
+    origin: str = ""
+    scrub: tuple[str, ...] = ()
+    scrub_time: int = SCRUB_SECONDS
     keeping: Housekeeping = field(default_factory=Housekeeping)
+    drilling: Drilling = field(default_factory=Drilling)
     digest: str = ""
     warnings: tuple[str, ...] = ()
+    text: str = field(default="", repr=False)
+    policy_texts: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)

@@ -1,15 +1,20 @@
-"""Which backups a tree holds: owned snapshots grouped by label and judged by their manifest."""
+"""Which backups a tree holds: owned snapshots grouped by label and judged by their manifest; and
+imported ones, each of which is one snapshot of the root with all sources in it.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from zrep.errors import BackupNotFound
 from zrep.model.backup import SET, Backup, Child, Manifest, SourceRecord, State, decode_manifest
 from zrep.model.inventory import Inventory, Snapshot
+from zrep.model.layout import HISTORY
 from zrep.model.names import BackupLabel, DatasetName, parse_label
+from zrep.model.recovery import RECOVERY, recovery_dataset
 from zrep.model.source import SourceKey
 
 _Group = tuple[BackupLabel, str]
@@ -24,12 +29,36 @@ def find_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
     groups: dict[_Group, list[tuple[SourceKey, Snapshot]]] = defaultdict(list)
     for dataset in inventory:
         key = source_key(dataset.name, root)
+        if key and key.host == RECOVERY:
+            continue
         for snapshot in dataset.snapshots if key else ():
             label = parse_label(snapshot.name.snap)
             if key and label:
                 groups[label, snapshot.properties.get(SET, "")].append((key, snapshot))
     backups = [_judge(label, found) for (label, _), found in _adopt(groups).items()]
-    return tuple(sorted(backups, key=lambda b: (b.id, b.creation), reverse=True))
+    backups = [_with_sheet(b, inventory, root) for b in backups]
+    backups += _imported(inventory, root)
+    return tuple(sorted(backups, key=lambda b: (b.moment, b.id, b.creation), reverse=True))
+
+
+def _with_sheet(backup: Backup, inventory: Inventory, root: DatasetName) -> Backup:
+    if not backup.set_name:
+        return backup
+    name = recovery_dataset(root, backup.set_name).at(str(backup.label))
+    return replace(backup, sheet=inventory.snapshot(name))
+
+
+def _imported(inventory: Inventory, root: DatasetName) -> Iterator[Backup]:
+    """Without a manifest that can be read there is none: nobody knows what lies where."""
+    for name in (root, root / HISTORY):
+        dataset = inventory.get(name)
+        for snapshot in dataset.snapshots if dataset else ():
+            if snapshot.label is None or parse_label(snapshot.name.snap):
+                continue
+            manifest = decode_manifest(snapshot.properties)
+            there = [r.key for r in manifest.sources if r.ok and r.folder] if manifest else []
+            if there:
+                yield _judge(snapshot.label, [(key, snapshot) for key in there])
 
 
 def _adopt(
@@ -124,7 +153,7 @@ def _at_or_before(backups: Sequence[Backup], text: str) -> Backup:
     end = _parse_moment(text[1:])
     complete = [b for b in backups if b.state is State.COMPLETE]
     for backup in complete:
-        if backup.id.moment <= end:
+        if backup.moment <= end:
             return backup
     why = f"the oldest is {complete[-1].id}" if complete else "there is no complete one at all"
     raise BackupNotFound(

@@ -12,7 +12,13 @@ from zrep.model.source import Config
 
 def check_restore(plan: RestorePlan, config: Config, backup: Backup) -> None:
     """InvariantBroken, naming everything that is wrong; nothing was changed then."""
-    problems = [*_order(plan), *_pairs(plan), *_places(plan, config, backup), *_stops(plan, config)]
+    problems = [
+        *_order(plan),
+        *_pairs(plan),
+        *_places(plan, config, backup),
+        *_stops(plan, config),
+        *_elsewhere(plan, config),
+    ]
     if problems:
         raise InvariantBroken(
             "the plan of the restore is not safe",
@@ -31,8 +37,10 @@ def _order(plan: RestorePlan) -> Iterator[str]:
     if any(n < writes[-1] for n in _at(plan, Kind.VERIFY, Kind.CLOSE)):
         yield "something is verified or closed before the last write"
     proofs = (*_at(plan, Kind.VERIFY), *_at(plan, Kind.CLOSE))
-    if any(n < max(proofs) for n in _at(plan, *STARTING)):
-        yield "something is started before all is verified and closed"
+    if any(n < max(proofs) for n in _at(plan, *STARTING, Kind.SCRUB)):
+        yield "something is started or scrubbed before all is verified and closed"
+    if any(n < max(_at(plan, Kind.SCRUB), default=0) for n in _at(plan, *STARTING)):
+        yield "something is started before all is scrubbed"
 
 
 def _at(plan: RestorePlan, *kinds: Kind) -> list[int]:
@@ -94,6 +102,18 @@ def _stops(plan: RestorePlan, config: Config) -> Iterator[str]:
             continue
         if any(_touches(item, str(service.source), service.paths) for item in plan.items):
             yield f"service {service.name} runs on what is restored"
+
+
+def _elsewhere(plan: RestorePlan, config: Config) -> Iterator[str]:
+    """Only hosts of the deployment that is written to, and all its programs if it is another."""
+    if (plan.deployment, plan.origin) != (config.deployment, config.origin):
+        yield f"the plan is for deployment {plan.deployment}, not for {config.deployment}"
+    strangers = {*plan.hosts, *(item.key.host for item in plan.items)} - config.hosts.keys()
+    if strangers:
+        yield f"{', '.join(sorted(strangers))} is no host of {config.deployment}"
+    due = list(config.scrub) if config.origin and config.origin != config.deployment else []
+    if [step.subject for step in plan.of(Kind.SCRUB)] != due:
+        yield "not all that scrubs foreign data runs, or it runs on the platform's own"
 
 
 def _touches(item: Item, source: str, paths: tuple[str, ...]) -> bool:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from zrep.errors import InvariantBroken
 from zrep.model.backup import Backup, State
 from zrep.model.inventory import Snapshot
-from zrep.model.names import DatasetName, SnapshotName, parse_label
+from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.policy import Policy
 from zrep.model.session import Session, session_of_tag
 from zrep.planner.phases import Phases, plan_phases
@@ -69,7 +69,7 @@ class PrunePlan:
     @property
     def owned(self) -> tuple[Snapshot, ...]:
         """The snapshots of all backups."""
-        return tuple(c.snapshot for j in self.judgements for c in j.backup.children)
+        return tuple(s for j in self.judgements for s in j.backup.snapshots)
 
     @property
     def doomed(self) -> tuple[Backup, ...]:
@@ -77,7 +77,7 @@ class PrunePlan:
 
     @property
     def snapshots(self) -> tuple[SnapshotName, ...]:
-        return tuple(c.snapshot.name for b in self.doomed for c in b.children)
+        return tuple(s.name for b in self.doomed for s in b.snapshots)
 
 
 def plan_prune(
@@ -100,8 +100,8 @@ def plan_prune(
     voices = _Voices(holds=holds, sessions={s.name: s for s in sessions})
     judged = [j for group in by_set.values() for j in _judge_set(group, policy, voices, now)]
     judged.sort(key=lambda j: j.backup.creation, reverse=True)
-    doomed = [[c.snapshot for c in j.backup.children] for j in judged if not j.keep]
-    owned = [c.snapshot for j in judged for c in j.backup.children]
+    doomed = [j.backup.snapshots for j in judged if not j.keep]
+    owned = [s for j in judged for s in j.backup.snapshots]
     phases = plan_phases(doomed, owned, now=now, grace=grace)
     return PrunePlan(judgements=tuple(judged), phases=phases)
 
@@ -150,12 +150,12 @@ def _protections(backup: Backup, voices: _Voices, *, newest: bool) -> Iterator[P
     holds = voices.holds
     if newest:
         yield Protection(shield=Shield.NEWEST_COMPLETE)
-    tags = {tag for c in backup.children for tag in holds.get(c.snapshot.name, ())}
+    tags = {tag for s in backup.snapshots for tag in holds.get(s.name, ())}
     yield from (voices.of_tag(tag) for tag in sorted(tags))
-    unnamed = any(c.snapshot.userrefs and not holds.get(c.snapshot.name) for c in backup.children)
+    unnamed = any(s.userrefs and not holds.get(s.name) for s in backup.snapshots)
     if unnamed:
         yield Protection(shield=Shield.HELD)
-    clones = {n for c in backup.children for n in c.snapshot.clones}
+    clones = {n for s in backup.snapshots for n in s.clones}
     for clone in voices.unspoken(clones, tags):
         yield Protection(shield=Shield.CLONED, what=str(clone))
 
@@ -168,12 +168,12 @@ def check_prune(plan: PrunePlan) -> None:
     """
     doomed = {(b.label, b.set_name) for b in plan.doomed}
     for backup in plan.doomed:
-        for child in backup.children:
-            if parse_label(child.snapshot.name.snap) is None:
-                raise _broken(f"{child.snapshot.name} is not ours")
-            if child.snapshot.userrefs or child.snapshot.clones:
-                raise _broken(f"{child.snapshot.name} is held or cloned")
-    judged = {c.snapshot.name for b in plan.doomed for c in b.children}
+        for snapshot in backup.snapshots:
+            if snapshot.label is None:
+                raise _broken(f"{snapshot.name} is not ours")
+            if snapshot.userrefs or snapshot.clones:
+                raise _broken(f"{snapshot.name} is held or cloned")
+    judged = set(plan.snapshots)
     for snapshot in plan.phases.destroy:
         if snapshot.name not in judged:
             raise _broken(f"{snapshot.name} was not let go")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from zrep.errors import Refused
@@ -40,10 +40,10 @@ def classes_due(
 
 def check_order(backups: Sequence[Backup], new: BackupId) -> None:
     """Refuse an id that does not sort after every backup there is: the clock went backwards."""
-    newest = max((b.id for b in backups), default=None)
-    if newest is not None and new <= newest:
+    later = [b.id for b in backups if b.moment >= new.moment or b.id == new]
+    if later:
         raise Refused(
-            f"the clock says {new} but backup {newest} exists already",
+            f"the clock says {new} but backup {max(later)} exists already",
             next_step="check the director's clock (timedatectl), then run again",
         )
 
@@ -93,6 +93,11 @@ def plan_publish(
         manifest=manifest,
         properties=encode_manifest(manifest),
     )
+
+
+def with_sheet(plan: Publish, sheet: DatasetName) -> Publish:
+    """The same, and the recovery sheet in the same transaction group with the same manifest."""
+    return replace(plan, snapshots=(*plan.snapshots, sheet.at(str(plan.label))))
 
 
 def consistency(

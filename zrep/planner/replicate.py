@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zrep.model.inventory import Bookmark, Dataset, Inventory, Snapshot
-from zrep.model.names import DatasetName
+from zrep.model.layout import HISTORY, layout_id
+from zrep.model.names import DatasetName, parse_label
 from zrep.model.plan import Diverged, Follow, ReplicaStep, SendSpec, Transfer, UpToDate
 
 
@@ -32,11 +33,27 @@ def plan_replica(
     for dataset in source:
         if not dataset.name.is_below(root) or not dataset.owned:
             continue
-        destination = dataset.name.rebase(root, to)
+        destination = destination_of(dataset, replica, root=root, to=to)
         parents = _missing_parents(destination, to, known)
         known |= set(parents)
         steps.append(_plan_dataset(dataset, replica.get(destination), destination, parents))
     return tuple(steps)
+
+
+def destination_of(
+    source: Dataset, replica: Inventory, *, root: DatasetName, to: DatasetName
+) -> DatasetName:
+    """Where the replica has the dataset's history.
+
+    The root's own, an imported one, is another dataset there: nothing can be received into a root
+    that was created. Unless the replica's root itself was received in the days of that layout.
+    """
+    there = source.name.rebase(root, to)
+    if source.name != root or all(parse_label(s.name.snap) for s in source.owned):
+        return there
+    found = replica.get(to)
+    received = found is not None and any(layout_id(s.name.snap) for s in found.snapshots)
+    return there if received else to / HISTORY
 
 
 def _missing_parents(
@@ -44,7 +61,7 @@ def _missing_parents(
 ) -> tuple[DatasetName, ...]:
     missing: list[DatasetName] = []
     parent = destination.parent
-    while parent is not None and parent != root and parent not in known:
+    while parent is not None and parent.is_below(root) and parent not in known | {root}:
         missing.append(parent)
         parent = parent.parent
     return tuple(reversed(missing))

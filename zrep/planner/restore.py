@@ -9,6 +9,7 @@ from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import Backup, State
 from zrep.model.restore import Item, Kind, Mode, RestorePlan, Step, exclude_inside
 from zrep.model.source import Config, Service, Source, SourceKey
+from zrep.planner.elsewhere import check_topology
 from zrep.planner.locate import Location
 
 
@@ -32,10 +33,12 @@ class Wish:
 def plan_restore(config: Config, backup: Backup, wish: Wish, *, run: str) -> RestorePlan:
     """Refused, UsageError or UnknownName for what cannot or must not be done."""
     known = configured(config)
+    if config.origin:
+        check_topology(config, backup, _held(backup, wish), clusters=_mode(wish).disturbs)
     items = tuple(_items(backup, wish, known, run))
     _check_items(items)
     stopped = [] if wish.everything else stopped_for(config.services.values(), items)
-    steps = _steps(_everyone(config) if wish.everything else (), stopped, items)
+    steps = _steps(_everyone(config) if wish.everything else (), stopped, items, config)
     asked = _everyone(config) if wish.everything or stopped else {i.key.host for i in items}
     return RestorePlan(
         run=run,
@@ -45,6 +48,8 @@ def plan_restore(config: Config, backup: Backup, wish: Wish, *, run: str) -> Res
         hosts=tuple(sorted(asked)),
         full=wish.everything,
         steps=tuple(steps),
+        deployment=config.deployment,
+        origin=config.origin,
     )
 
 
@@ -56,6 +61,11 @@ def _everyone(config: Config) -> tuple[str, ...]:
     """Every host whose containers could write to a source."""
     sets = config.sets.values()
     return tuple(sorted({h for s in sets for h in (*s.hosts, *s.paused_hosts)}))
+
+
+def _held(backup: Backup, wish: Wish) -> tuple[SourceKey, ...]:
+    """The sources that are wanted and are in the backup."""
+    return tuple({key: None for key, _ in _wanted(backup, wish) if key in backup.keys})
 
 
 def _items(
@@ -168,7 +178,10 @@ def stopped_for(services: Iterable[Service], items: Sequence[Item]) -> list[tupl
 
 
 def _steps(
-    halted: Sequence[str], stopped: Sequence[tuple[Service, str]], items: Sequence[Item]
+    halted: Sequence[str],
+    stopped: Sequence[tuple[Service, str]],
+    items: Sequence[Item],
+    config: Config,
 ) -> Iterator[Step]:
     keys = sorted({item.key for item in items})
     yield from (_of_source(Kind.OPEN, key, "the host takes nothing before") for key in keys)
@@ -178,6 +191,9 @@ def _steps(
         yield Step(kind=Kind.SERVICE_DOWN, subject=service.name, reason=reason)
     yield from _transfer(keys, items)
     yield from (_of_source(Kind.CLOSE, key, "nothing more is written") for key in keys)
+    for program in config.scrub if config.origin else ():
+        reason = f"what came of {config.origin} is made fit for {config.deployment}"
+        yield Step(kind=Kind.SCRUB, subject=program, reason=reason)
     for service, _ in stopped:
         reason = "as many containers as before"
         yield Step(kind=Kind.SERVICE_UP, subject=service.name, reason=reason)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from zrep.model.backup import PREFIX
 from zrep.model.inventory import Bookmark, Dataset, Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName
-from zrep.planner.replicate import find_base
+from zrep.planner.replicate import destination_of, find_base
 
 Holds = Mapping[SnapshotName, frozenset[str]]
 
@@ -65,7 +65,7 @@ def pairs(
     for dataset in source:
         if not dataset.name.is_below(root):
             continue
-        other = replica.get(dataset.name.rebase(root, to))
+        other = replica.get(destination_of(dataset, replica, root=root, to=to))
         base = find_base(dataset, other) if other else None
         if other and base:
             ours = next((s for s in dataset.snapshots if s.guid == base.theirs.guid), None)

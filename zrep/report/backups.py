@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from zrep.model.backup import Backup, Child
+from zrep.model.backup import Backup, Child, SourceRecord
 from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 
@@ -44,7 +44,8 @@ def backup_json(backup: Backup) -> dict[str, object]:
         "time": iso(backup.creation),
         "written": backup.written,
         "referenced": backup.referenced,
-        "seconds": manifest.seconds if manifest else None,
+        "imported": backup.imported,
+        "seconds": manifest.seconds if manifest and not backup.imported else None,
         "version": manifest.version if manifest else None,
         "config": manifest.config if manifest else None,
         "pauses": [pause_json(p) for p in (manifest.pauses if manifest else ())],
@@ -58,20 +59,26 @@ def backup_json(backup: Backup) -> dict[str, object]:
 
 
 def _child_json(child: Child) -> dict[str, object]:
-    record = child.record
+    record = _counted(child)
     return {
         "source": str(child.key),
         "snapshot": str(child.snapshot.name),
+        "folder": child.folder,
         "guid": child.snapshot.guid,
         "written": child.snapshot.written,
         "referenced": child.snapshot.referenced,
-        "method": record.method if record else None,
+        "method": child.record.method if child.record else None,
         "files": record.files if record else None,
         "size": record.size if record else None,
         "transferred": record.transferred if record else None,
         "deleted": record.deleted if record else None,
         "seconds": record.seconds if record else None,
     }
+
+
+def _counted(child: Child) -> SourceRecord | None:
+    """What was counted of it: nothing when it was imported."""
+    return None if child.folder else child.record
 
 
 def render_backup(backup: Backup) -> str:
@@ -84,8 +91,7 @@ def render_backup(backup: Backup) -> str:
         f"state        {backup.state.value}",
         f"consistency  {manifest.consistency.value if manifest else '-'}",
         f"published    {iso(backup.creation)}",
-        f"took         {manifest.seconds:.1f} s" if manifest else "took         -",
-        f"made by      zrep {manifest.version}, config {manifest.config}" if manifest else "",
+        *_origin(backup),
         *(f"paused       {render_pause(p)}" for p in (manifest.pauses if manifest else ())),
         "",
         _children_table(backup),
@@ -95,24 +101,38 @@ def render_backup(backup: Backup) -> str:
     return "\n".join(lines)
 
 
+def _origin(backup: Backup) -> tuple[str, str]:
+    manifest = backup.manifest
+    if manifest is None:
+        return "took         -", ""
+    by = f"zrep {manifest.version}, config {manifest.config}"
+    if backup.imported:
+        return "took         -", f"imported by  {by}"
+    return f"took         {manifest.seconds:.1f} s", f"made by      {by}"
+
+
 def _children_table(backup: Backup) -> str:
     head = ("SOURCE", "METHOD", "FILES", "SIZE", "SENT", "DELETED", "WRITTEN", "SNAPSHOT")
     rows = [
         (
             str(c.key),
             c.record.method if c.record else "-",
-            str(c.record.files) if c.record else "-",
-            size(c.record.size) if c.record else "-",
-            size(c.record.transferred) if c.record else "-",
-            str(c.record.deleted) if c.record else "-",
+            *_counts(_counted(c)),
             size(c.snapshot.written),
-            str(c.snapshot.name),
+            "/".join(filter(None, (str(c.snapshot.name), c.folder))),
         )
         for c in backup.children
     ]
     return render_table(
         head, rows, right=frozenset({"FILES", "SIZE", "SENT", "DELETED", "WRITTEN"})
     )
+
+
+def _counts(record: SourceRecord | None) -> tuple[str, ...]:
+    if record is None:
+        return ("-",) * 4
+    sent = size(record.transferred)
+    return str(record.files), size(record.size), sent, str(record.deleted)
 
 
 def iso(moment: int) -> str:

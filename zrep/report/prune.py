@@ -35,7 +35,7 @@ def fate(plan: PrunePlan, judgement: Judgement) -> str:
     """`keep`, `destroy`, and with a grace period before that `mark` and `wait`."""
     if judgement.keep:
         return "keep"
-    names = {c.snapshot.name for c in judgement.backup.children}
+    names = {s.name for s in judgement.backup.snapshots}
     phases = {"mark": plan.phases.mark, "wait": plan.phases.wait}
     found = (what for what, some in phases.items() if names & {s.name for s in some})
     return next(found, "destroy")
@@ -89,7 +89,7 @@ def plan_json(plan: PrunePlan) -> dict[str, object]:
                 "keep": j.keep,
                 "fate": fate(plan, j),
                 "reasons": reasons(j),
-                "snapshots": [str(c.snapshot.name) for c in j.backup.children],
+                "snapshots": [str(s.name) for s in j.backup.snapshots],
             }
             for j in plan.judgements
         ],

@@ -12,9 +12,21 @@ from zrep.report.table import render_table, size
 
 
 def render_plan(plan: RestorePlan) -> str:
-    head = f"restore {plan.run} of backup {plan.backup}"
+    head = f"restore {plan.run} of backup {plan.backup}{_across(plan)}"
     width = max(len(str(step)) for step in plan.steps)
     return "\n".join((head, *(f"  {step!s:<{width}}  {step.reason}" for step in plan.steps)))
+
+
+def _across(plan: RestorePlan) -> str:
+    return f" of {plan.origin} into {plan.deployment}" if plan.origin else ""
+
+
+def render_receive(replica: str, bytes_left: int) -> str:
+    """What a dry run says of a backup that is not in this pool yet."""
+    return (
+        f"first {size(bytes_left)} would be received from {replica}; "
+        "what would change can be compared only then"
+    )
 
 
 def render_summary(summary: Summary) -> str:
@@ -46,7 +58,10 @@ def _count(change: Change) -> int:
 
 def render_report(report: RestoreReport) -> str:
     plan = report.plan
-    lines = [f"restored {item}{_beside(item)} from backup {plan.backup}" for item in plan.items]
+    where = f" in {plan.deployment}" if plan.origin else ""
+    lines = [
+        f"restored {item}{_beside(item)}{where} from backup {plan.backup}" for item in plan.items
+    ]
     kept = [f"what was there is kept: {s.kept} ({s.kind})" for s in report.safety.values()]
     if kept:
         kept.append(f"when it is no longer wanted: zrep restore --discard-safety {plan.run}")
@@ -58,6 +73,8 @@ def plan_json(plan: RestorePlan, summary: Summary | None = None) -> dict[str, An
     return {
         "restore": plan.run,
         "backup": str(plan.backup),
+        "to": plan.deployment,
+        "from": plan.origin or plan.deployment,
         "services": list(plan.services),
         "hosts": list(plan.hosts),
         "full": plan.full,
@@ -107,7 +124,11 @@ def render_records(records: Sequence[Record]) -> str:
 
 def _what(record: Record) -> str:
     words = (*record.sources, *record.paths)
-    return f"service {record.service}" if record.service else ", ".join(words) or "everything"
+    what = f"service {record.service}" if record.service else ", ".join(words) or "everything"
+    via = f" by way of {record.replica}" if record.replica else ""
+    return (
+        f"{what} of {record.origin} into {record.deployment}{via}" if record.origin else what + via
+    )
 
 
 def _kept(record: Record) -> str:
@@ -120,6 +141,9 @@ def record_json(record: Record) -> dict[str, Any]:
     return {
         "restore": record.id,
         "backup": record.backup,
+        "to": record.deployment,
+        "from": record.origin or record.deployment,
+        "replica": record.replica,
         "state": record.state.value,
         "sources": list(record.sources),
         "paths": list(record.paths),
@@ -127,6 +151,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "mode": record.mode,
         "step": record.step,
         "verified": record.verified,
+        "scrubbed": record.scrubbed,
         "safety": dict(record.safety),
         "discarded": record.discarded,
         "error": record.error,

@@ -49,9 +49,9 @@ def render_mounted(
 def service_paths(session: Session, service: Service) -> list[str]:
     """Where the service's data lies in the session; nothing while it is not mounted."""
     clone = session.clones.get(service.source)
-    if clone is None or clone.mountpoint is None:
+    if clone is None or clone.path is None:
         return []
-    return [f"{clone.mountpoint}/{path}" for path in service.paths]
+    return [f"{clone.path}/{path}" for path in service.paths]
 
 
 def session_json(
@@ -67,7 +67,7 @@ def session_json(
         "expires": session.expires,
         "writable": session.writable,
         "host": str(address) if address else None,
-        "paths": {str(key): clone.mountpoint for key, clone in session.clones.items()},
+        "paths": {str(key): clone.path for key, clone in session.clones.items()},
     }
     if service is not None:
         found["service"] = {"name": service.name, "paths": service_paths(session, service)}

@@ -26,7 +26,8 @@ SECONDS = {
 class Destination:
     """One source of a host as a place to write to; `left` seconds of its lease.
 
-    `problem`: why nothing can be written there now. `opened_by` is a restore.
+    `problem`: why nothing can be written there now. `opened_by` is a restore. `origin` is the
+    deployment whose data the lease is for, empty for the host's own.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Destination:
     left: int
     problem: Problem | None
     opened_by: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class HostLook:
     """A host as a restore finds it; `docker` is up, down or none; `halted` by which restore.
 
     `manager`: it can scale the swarm's services. `scaled` are services that are scaled down.
+    `name` of `deployment` is what it takes itself for, if it was told.
     """
 
     docker: str
@@ -48,6 +51,8 @@ class HostLook:
     halted: str
     destinations: Mapping[str, Destination] = field(hash=False)
     scaled: tuple[str, ...] = ()
+    deployment: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +80,10 @@ class RestoreCapsules(Capsules):
         """Changes nothing."""
         return self._read(parse_look, self._do("restore-look"))
 
-    def open(self, run: str, source: str) -> int:
-        """Let the restore key write there; the seconds left of the lease."""
-        events = self._do("restore-open", f"run={run}", f"source={source}")
+    def open(self, run: str, source: str, origin: str = "") -> int:
+        """Let the restore key write there, data of `origin`; the seconds left of the lease."""
+        whose = (f"from={origin}",) if origin else ()
+        events = self._do("restore-open", f"run={run}", f"source={source}", *whose)
         return self._read(_parse_left, events)
 
     def close(self, run: str, source: str) -> None:
@@ -125,6 +131,8 @@ def parse_look(events: Sequence[Fields]) -> HostLook:
         halted=host.text("halted", ""),
         destinations={d.source: d for d in found},
         scaled=tuple(e.text("service") for e in of_kind(events, "scaled")),
+        deployment=host.text("deployment", ""),
+        name=host.text("name", ""),
     )
 
 
@@ -136,6 +144,7 @@ def _destination(event: Fields, opened: Mapping[str, str]) -> Destination:
         left=int(event.number("left")),
         problem=None if event.flag("ok") else parse_problem(event),
         opened_by=opened.get(source, ""),
+        origin=event.text("from", ""),
     )
 
 
