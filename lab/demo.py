@@ -19,8 +19,13 @@ from lab.node import Node
 from lab.world import World
 
 SITE = Site(policy="demo")
-# Backups outside any schedule are manual ones.
-POLICY = "# For the demo: of backups made by hand the newest one stays.\nmanual = 1\n"
+POLICY = """\
+# For the demo: of backups made by hand the newest one stays, and no other class is counted.
+hourly = 0
+daily = 0
+monthly = 0
+manual = 1
+"""
 MAIL = "manager-1/mail"
 
 
