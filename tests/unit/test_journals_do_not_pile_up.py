@@ -17,6 +17,4 @@ def test_the_oldest_of_its_verb_goes_when_a_run_ends(tmp_path: Path) -> None:
     with Journal(tmp_path, "prune", "20261123_000000"):
         assert len(list(runs.iterdir())) == len(others) + KEPT + 1
     left = {p.name for p in runs.iterdir()}
-    assert left == others | ours - {"20210000_000000-prune.jsonl"} | {
-        "20261123_000000-prune.jsonl"
-    }
+    assert left == others | ours - {"20210000_000000-prune.jsonl"} | {"20261123_000000-prune.jsonl"}
