@@ -1,5 +1,6 @@
 """One instant on two real hosts: services write on a Gluster volume and a thin LV of manager-1 and
-on a thick LV of cassandra-1 all the time; docker pauses them, and systemd lets them go when all else fails.
+on a thick LV of cassandra-1 all the time; docker pauses them, and systemd lets them go when all
+else fails.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from typing import IO, Self
 
 from zrep.errors import ConfigError, ZrepError
 
-
 # A year of daily runs, or two weeks of hourly ones, of each verb.
 KEPT = 400
 
