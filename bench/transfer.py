@@ -80,7 +80,7 @@ def compare_with_rsync(world: World, target: Node, files: int) -> None:
     )
     key = target.run("cat /root/plain.pub").stdout
     world.node("manager-1").run(f"echo '{key.strip()}' >>/root/.ssh/authorized_keys")
-    runs = {
+    runs: dict[str, Callable[[], float]] = {
         "plain rsync": lambda: timed(target, PLAIN),
         "zrep sync": lambda: timed(target, "zrep sync >/dev/null"),
     }
