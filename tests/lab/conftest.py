@@ -27,7 +27,6 @@ PENDING = (
     "browse",
     "check",
     "dump",
-    "gluster",
     "guard",
     "quiesce",
     "restore",
