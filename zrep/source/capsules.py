@@ -247,6 +247,7 @@ class Capsules:
 
 
 def _words(problems: Sequence[Problem]) -> str:
-    if len(problems) == 1:
+    """What clean-up runs into again is said once."""
+    if len({p.why for p in problems}) == 1:
         return problems[0].why
-    return "; ".join(f"{p.source}: {p.why}" if p.source else p.why for p in problems)
+    return "; ".join(dict.fromkeys(f"{p.source}: {p.why}" if p.source else p.why for p in problems))
