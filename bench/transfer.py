@@ -10,8 +10,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from lab.deploy import SOURCES, Site, config_text, deploy, install_config, install_role
+from lab.deploy import Site, config_text, deploy, install_config, install_role
 from lab.node import Node
 from lab.world import World
 
@@ -107,7 +108,7 @@ def compare_parallel(world: World, target: Node) -> None:
 
 
 def configure(world: World, sources: str) -> None:
-    install_config(world, SITE, config_text(SITE).replace(SOURCES, sources))
+    install_config(world, SITE, config_text(replace(SITE, platform=sources)))
     for name in SITE.sources:
         if f'"{name}"' in sources:
             install_role(world, SITE, name, f"--host {name}")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from lab.deploy import SOURCES, Site, config_text, install_config, install_role
+from lab.deploy import QUIESCED, Site, config_text, install_config, install_role
 from lab.ledger import Verdict, judge, parse_record
 from lab.node import Node
 from lab.world import World
@@ -29,28 +29,6 @@ TIMER = 45.0
 # program takes one.
 LATE = 12.0
 HOSTS = ("manager-1", "cassandra-1")
-QUIESCED = """
-[set.platform]
-quiesce = { docker = true, max_pause = "30s" }
-
-[set.platform.source.docker]
-host = "manager-1"
-method = "gluster"
-volume = "docker"
-path = "/docker"
-
-[set.platform.source.mail]
-host = "manager-1"
-method = "lvm"
-volume = "vg_docker/tlv_mail"
-path = "/srv/mail"
-
-[set.platform.source.local]
-hosts = ["cassandra-1"]
-method = "lvm"
-volume = "vg_docker_local/lv_docker_local"
-path = "/docker_local"
-"""
 PAUSED = "docker ps -q --filter status=paused"
 JOURNAL = "/var/lib/zrep/runs/*-sync-platform.jsonl"
 # Starts a sync and kills zrep alone (not its group) when it asks the hosts for their snapshots.
@@ -124,7 +102,7 @@ WRITERS = (
 @pytest.fixture(scope="module")
 def quiesced(world: World, zrep: Zrep, local_site: Site) -> Iterator[Zrep]:
     """The local site with a set that pauses containers; the next file gets clean machines."""
-    install_config(world, local_site, config_text(local_site).replace(SOURCES, QUIESCED))
+    install_config(world, local_site, config_text(replace(local_site, platform=QUIESCED)))
     for name in HOSTS:
         install_role(world, local_site, name, f"--host {name}")
     zrep("sync")
