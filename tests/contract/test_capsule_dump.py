@@ -32,6 +32,8 @@ from zrep.source.capsules import Capsules
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
 
 PG_END = "--\n-- PostgreSQL database cluster dump complete\n--\n\n"
+# Whole IDs, as docker has them.
+DATABASE, OTHER = "c0ffee" + "0" * 58, "a" * 64
 SECRET = "s3cr'et $(id) \"x"
 GOOD = {
     "postgresql": ("pg_dumpall", b"SELECT 1;\n" * 300 + PG_END.encode()),
@@ -73,8 +75,8 @@ def bench(world: CapsuleWorld) -> Bench:
         (programs / name).chmod(0o755)
     made.change(
         containers={
-            "c0ffee": {"service": "shop_db", "state": "running"},
-            "aaaaaa": {"service": "shop_db2", "state": "running"},
+            DATABASE: {"service": "shop_db", "state": "running"},
+            OTHER: {"service": "shop_db2", "state": "running"},
         },
         environment={},
         programs=str(programs),
@@ -258,8 +260,8 @@ def test_a_dump_that_takes_too_long_is_ended(
     ("containers", "count"),
     [
         ({}, 0),
-        ({"a": {"service": "shop_db", "state": "paused"}}, 0),
-        ({x: {"service": "shop_db", "state": "running"} for x in ("a", "b")}, 2),
+        ({OTHER: {"service": "shop_db", "state": "paused"}}, 0),
+        ({x: {"service": "shop_db", "state": "running"} for x in (DATABASE, OTHER)}, 2),
     ],
     ids=["none", "paused", "two"],
 )
