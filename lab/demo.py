@@ -13,14 +13,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lab.deploy import Site, deploy
+from lab.deploy import QUIESCED, Site, deploy
 from lab.errors import LabError
 from lab.node import Node
 from lab.world import World
 
-SITE = Site(policy="demo")
-# Backups outside any schedule are manual ones.
-POLICY = "# For the demo: of backups made by hand the newest one stays.\nmanual = 1\n"
+SITE = Site(policy="demo", platform=QUIESCED)
+POLICY = """\
+# For the demo: of backups made by hand the newest one stays, and no other class is counted.
+hourly = 0
+daily = 0
+monthly = 0
+manual = 1
+"""
 MAIL = "manager-1/mail"
 
 
@@ -103,8 +108,9 @@ def first_backup(stage: Stage) -> None:
     stage.show("target", "cat /etc/zrep/zrep.toml")
     stage.say(
         """The first backup. The target asks the source hosts, through keys that can say only a few
-        verbs, to snapshot their volumes; then it pulls each with rsync and publishes one atomic
-        ZFS snapshot over all of them."""
+        verbs, to pause their containers, to snapshot their volumes and to let go again; then it
+        pulls each with rsync and publishes one atomic ZFS snapshot over all of them. So all of it
+        is of one instant: see CONSISTENCY below."""
     )
     stage.show("target", "zrep sync platform")
 

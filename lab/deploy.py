@@ -22,13 +22,7 @@ sys.path.insert(0, "{HERE}")
 from zrep.__main__ import main
 main()' "$@"
 """
-SOURCES = """
-[set.platform.source.docker]
-host = "manager-1"
-method = "dir"
-path = "/docker"
-mounted = true
-
+_VOLUMES = """
 [set.platform.source.mail]
 host = "manager-1"
 method = "lvm"
@@ -42,10 +36,33 @@ volume = "vg_docker_local/lv_docker_local"
 path = "/docker_local"
 """
 
+# Each volume of its own instant, and the Gluster volume as its files are met: what most tests need.
+SOURCES = f"""
+[set.platform.source.docker]
+host = "manager-1"
+method = "dir"
+path = "/docker"
+mounted = true
+{_VOLUMES}"""
+# All volumes of one instant.
+QUIESCED = f"""
+[set.platform]
+quiesce = {{ docker = true, max_pause = "30s" }}
+
+[set.platform.source.docker]
+host = "manager-1"
+method = "gluster"
+volume = "docker"
+path = "/docker"
+{_VOLUMES}"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Who plays which role. `sources` are logical host names, which are node names here."""
+    """Who plays which role. `sources` are logical host names, which are node names here.
+
+    `platform` is the part of zrep.toml that says what is backed up.
+    """
 
     runner: str = "target"
     target: str = "target"
@@ -54,6 +71,7 @@ class Site:
     policy: str = "production"
     dataset: str = "backup/current"
     replica_dataset: str = "tank/platform"
+    platform: str = SOURCES
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -71,7 +89,7 @@ dataset = "{site.dataset}"
 
 [deployment.lab]
 hosts = {{ {hosts} }}
-{SOURCES}
+{site.platform}
 [replica.{site.replica}]
 host = "{site.replica}"
 dataset = "{site.replica_dataset}"

@@ -32,6 +32,7 @@ TOOLS = (
     Tool(program="qemu-img", package="qemu-utils", why="makes their disks"),
     Tool(program="vde_switch", package="vde2", why="is the network between the nodes"),
     Tool(program="mmdebstrap", package="mmdebstrap", why="installs Debian into the image"),
+    Tool(program="xz", package="xz-utils", why="unpacks the image's kernel modules"),
     Tool(program="mke2fs", package="e2fsprogs", why="makes the image's file system"),
     Tool(program="ssh", package="openssh-client", why="talks to the nodes"),
     Tool(program="setpriv", package="util-linux", why="ends the nodes with their owner"),

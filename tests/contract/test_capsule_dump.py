@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -31,6 +32,8 @@ from zrep.source.capsules import Capsules
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
 
 PG_END = "--\n-- PostgreSQL database cluster dump complete\n--\n\n"
+# Whole IDs, as docker has them.
+DATABASE, OTHER = "c0ffee" + "0" * 58, "a" * 64
 SECRET = "s3cr'et $(id) \"x"
 GOOD = {
     "postgresql": ("pg_dumpall", b"SELECT 1;\n" * 300 + PG_END.encode()),
@@ -72,8 +75,8 @@ def bench(world: CapsuleWorld) -> Bench:
         (programs / name).chmod(0o755)
     made.change(
         containers={
-            "c0ffee": {"service": "shop_db", "state": "running"},
-            "aaaaaa": {"service": "shop_db2", "state": "running"},
+            DATABASE: {"service": "shop_db", "state": "running"},
+            OTHER: {"service": "shop_db2", "state": "running"},
         },
         environment={},
         programs=str(programs),
@@ -101,6 +104,12 @@ def prints(bench: Bench, output: bytes, status: int = 0) -> None:
     told = Path(bench.state["programs"]) / "told"
     told.with_suffix(".output").write_bytes(output)
     told.with_suffix(".status").write_text(str(status))
+
+
+def failed(capsules: Capsules, run: str) -> SourceFailed:
+    """Why the one source that could not be prepared was not."""
+    [error] = capsules.before(run=run, set_name="platform").values()
+    return error
 
 
 def told(bench: Bench, what: str) -> str:
@@ -176,12 +185,12 @@ def test_only_root_can_read_a_dump(world: CapsuleWorld, capsules: Capsules) -> N
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(f.stat().st_mode) for f in folder.iterdir()} == {0o600}
     folder.chmod(0o755)
-    with pytest.raises(SourceFailed, match="can be read by others"):
-        capsules.before(run=LATER, set_name="platform")
+    error = failed(capsules, LATER)
+    assert re.search("can be read by others", str(error))
     folder.chmod(0o700)
     folder.parent.chmod(0o777)
-    with pytest.raises(SourceFailed, match="can be written by others"):
-        capsules.before(run=LATER, set_name="platform")
+    error = failed(capsules, LATER)
+    assert re.search("can be written by others", str(error))
 
 
 BAD = {
@@ -204,13 +213,12 @@ def test_a_failed_dump_keeps_the_last_good_one_and_fails_the_source(
     text = (world.tmp / "dumps/shop/shop_db.sql").read_bytes()
     output, status, why = BAD[case]
     prints(bench, output, status)
-    with pytest.raises(SourceFailed, match=why) as caught:
-        capsules.before(run=LATER, set_name="platform")
-    assert caught.value.where == "manager-1/shop"
+    error = failed(capsules, LATER)
+    assert re.search(why, str(error))
+    assert error.where == "manager-1/shop"
     assert files(world) == good
     assert (world.tmp / "dumps/shop/shop_db.sql").read_bytes() == text
-    with pytest.raises(SourceFailed, match="no dump of shop_db of this run"):
-        capsules.snapshot(run=LATER, set_name="platform")
+    assert capsules.snapshot(run=LATER, set_name="platform") == ()
     assert world.mounts() == []
 
 
@@ -220,8 +228,8 @@ def test_an_end_that_is_missing_is_seen_in_every_kind(
 ) -> None:
     use(world, bench, database)
     prints(bench, GOOD[database][1][:-45])
-    with pytest.raises(SourceFailed, match="no proper end"):
-        capsules.before(run=RUN, set_name="platform")
+    error = failed(capsules, RUN)
+    assert re.search("no proper end", str(error))
     assert files(world) == {}
 
 
@@ -230,8 +238,8 @@ def test_limits_are_those_of_the_configuration(
 ) -> None:
     capsules.before(run=RUN, set_name="platform")
     use(world, bench, "postgresql", "min_bytes=10000")
-    with pytest.raises(SourceFailed, match="fewer than 10000"):
-        capsules.before(run=LATER, set_name="platform")
+    error = failed(capsules, LATER)
+    assert re.search("fewer than 10000", str(error))
     use(world, bench, "postgresql", "max_shrink=90")
     prints(bench, *BAD["it has shrunk"][:2])
     capsules.before(run=LATER, set_name="platform")
@@ -243,8 +251,8 @@ def test_a_dump_that_takes_too_long_is_ended(
     use(world, bench, "postgresql", "max_time=1")
     program = Path(bench.state["programs"]) / "pg_dumpall"
     program.write_text("#!/bin/sh\nexec sleep 20\n")
-    with pytest.raises(SourceFailed, match="did not end within 1 s"):
-        capsules.before(run=RUN, set_name="platform")
+    error = failed(capsules, RUN)
+    assert re.search("did not end within 1 s", str(error))
     assert files(world) == {}
 
 
@@ -252,8 +260,8 @@ def test_a_dump_that_takes_too_long_is_ended(
     ("containers", "count"),
     [
         ({}, 0),
-        ({"a": {"service": "shop_db", "state": "paused"}}, 0),
-        ({x: {"service": "shop_db", "state": "running"} for x in ("a", "b")}, 2),
+        ({OTHER: {"service": "shop_db", "state": "paused"}}, 0),
+        ({x: {"service": "shop_db", "state": "running"} for x in (DATABASE, OTHER)}, 2),
     ],
     ids=["none", "paused", "two"],
 )
@@ -261,9 +269,9 @@ def test_exactly_one_running_container_is_dumped(
     bench: Bench, capsules: Capsules, containers: dict[str, object], count: int
 ) -> None:
     bench.change(containers=containers)
-    with pytest.raises(SourceFailed, match=f"{count} containers of service shop_db") as caught:
-        capsules.before(run=RUN, set_name="platform")
-    assert "docker service ps shop_db" in caught.value.next_step
+    error = failed(capsules, RUN)
+    assert re.search(f"{count} containers of service shop_db", str(error))
+    assert "docker service ps shop_db" in error.next_step
     with pytest.raises(SourceFailed, match=f"{count} containers"):
         capsules.probe(set_name="platform")
 
@@ -283,10 +291,15 @@ def test_one_failing_dump_does_not_keep_another_from_being_made(
         f"source platform shop dump - {folder}/shop database=postgresql service=shop_db",
     )
     assert bench.state["containers"]
-    with pytest.raises(SourceFailed) as caught:
-        capsules.before(run=RUN, set_name="platform")
-    assert caught.value.where == "manager-1/gone"
+    assert failed(capsules, RUN).where == "manager-1/gone"
     assert set(files(world)) == {"shop_db.sql", "shop_db.sql.info"}
+    for _ in range(2):
+        assert [p.source for p in capsules.snapshot(run=RUN, set_name="platform")] == ["shop"]
+    assert [c.source for c in capsules.check(run=RUN, set_name="platform", source="shop")] == [
+        "shop"
+    ]
+    capsules.release(run=RUN, set_name="platform")
+    assert world.mounts() == []
 
 
 @pytest.mark.parametrize("call", [1, 2, -1, -2])
@@ -345,8 +358,8 @@ def test_a_nodetool_that_fails_fails_the_source_and_is_taken_back_later(
 ) -> None:
     flush(world, "cassandra")
     prints(bench, b"nodetool: Failed to connect\n", 1)
-    with pytest.raises(SourceFailed, match="Failed to connect"):
-        capsules.before(run=RUN, set_name="platform")
+    error = failed(capsules, RUN)
+    assert re.search("Failed to connect", str(error))
     with pytest.raises(SourceFailed, match="clearsnapshot"):
         capsules.release(run=RUN, set_name="platform")
     prints(bench, b"")
@@ -384,8 +397,7 @@ def test_solr_commits_every_core_or_fails(
     (Path(bench.state["programs"]) / "curl").write_text(SOLR)
     prints(bench, answer.encode())
     if "error" in answer:
-        with pytest.raises(SourceFailed, match="core b-2 was not committed"):
-            capsules.before(run=RUN, set_name="platform")
+        assert "core b-2 was not committed" in str(failed(capsules, RUN))
     else:
         capsules.before(run=RUN, set_name="platform")
     for core in ("shop_1", "b-2"):
@@ -436,6 +448,5 @@ def test_a_real_pg_dumpall_is_taken_and_one_that_may_not_log_in_is_not(
         text = (world.tmp / "dumps/shop/shop_db.sql").read_text()
         assert "CREATE ROLE postgres" in text
         bench.change(environment={"POSTGRES_PASSWORD": "wrong", "PGHOST": str(home)})
-        with pytest.raises(SourceFailed, match="password authentication failed"):
-            capsules.before(run=LATER, set_name="platform")
+        assert "password authentication failed" in str(failed(capsules, LATER))
     assert (world.tmp / "dumps/shop/shop_db.sql").read_text() == text

@@ -28,7 +28,6 @@ PENDING = (
     "check",
     "drill",
     "dump",
-    "gluster",
     "guard",
     "import",
     "quiesce",

@@ -11,7 +11,6 @@ import pytest
 from lab.node import Node
 from lab.world import World
 from tests.lab.source_hosts import SourceHosts, set_up
-from zrep.errors import SourceFailed
 from zrep.model.source import Database, Dump, Method, Source, SourceKey
 
 RUN = "20260102_030405"
@@ -79,17 +78,16 @@ def test_a_failed_dump_keeps_the_last_good_one(hosts: SourceHosts, node: Node) -
     capsules.before(run=RUN, set_name="platform")
     before = node.run(f"ls -lA --time-style=full-iso {FOLDER}").stdout
     node.run("touch /srv/shop/fail")
-    with pytest.raises(SourceFailed, match="ended with status 3"):
-        capsules.before(run=LATER, set_name="platform")
+    failed = capsules.before(run=LATER, set_name="platform")
+    assert "ended with status 3" in str(failed["shop"])
     node.run("rm /srv/shop/fail")
     assert node.run(f"ls -lA --time-style=full-iso {FOLDER}").stdout == before
-    with pytest.raises(SourceFailed, match="no dump of shop_db of this run"):
-        capsules.snapshot(run=LATER, set_name="platform")
+    assert capsules.snapshot(run=LATER, set_name="platform") == ()
 
 
 def test_a_paused_container_is_not_dumped(hosts: SourceHosts, node: Node) -> None:
     find = "docker ps -q --filter label=com.docker.swarm.service.name=shop_db"
     node.run(f"docker pause $({find})")
-    with pytest.raises(SourceFailed, match="0 containers of service shop_db"):
-        hosts.capsules("manager-1").before(run=LATER, set_name="platform")
+    failed = hosts.capsules("manager-1").before(run=LATER, set_name="platform")
+    assert "0 containers of service shop_db" in str(failed["shop"])
     node.run(f"docker unpause $({find})")

@@ -17,13 +17,12 @@ def warnings(folder: Path, text: str) -> list[str]:
 def test_each_idle_key_is_named_with_its_line_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert warnings(tmp_path, GOOD) == [
         "9: set.platform.schedule",
-        "27: service.wordpress.swarm",
         "32: replica.offsite.policy",
     ]
 
 
 def test_what_is_acted_on_passes_in_silence(tmp_path: Path) -> None:
-    idle = ("schedule", "swarm", 'policy = "offsite"')
+    idle = ("schedule", 'policy = "offsite"')
     kept = [line for line in GOOD.splitlines() if not line.startswith(idle)]
     assert warnings(tmp_path, "\n".join(kept)) == []
 

@@ -1,8 +1,12 @@
-"""Dumps and flushes are asked for first, of the hosts that have any; a failed one ends the run."""
+"""Dumps and flushes are asked for first, of the hosts that have any. A dump that failed is one
+source less; what could not be flushed ends the run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,8 @@ from zrep.model.source import (
     Database,
     Dump,
     Method,
+    Preparation,
+    Prepare,
     Source,
     SourceKey,
     Target,
@@ -77,6 +83,12 @@ PLATFORM = BackupSet(
         Source(key=SourceKey("b", "etc"), method=Method.DIR, path="/etc"),
     ),
 )
+FLUSHED = Source(
+    key=SourceKey("a", "db"),
+    method=Method.DIR,
+    path="/srv/db",
+    prepare=Preparation(kind=Prepare.CASSANDRA, service="shop_db"),
+)
 CONFIG = Config(
     target=Target(dataset=DatasetName("backup/current"), policy=Policy(name="p", keep={})),
     hosts={name: Address(host=name) for name in ("a", "b")},
@@ -86,28 +98,48 @@ CONFIG = Config(
 )
 
 
-def capture(tmp_path: Path, *, failing: str = "") -> ListeningSite:
+@dataclass(frozen=True)
+class Seen:
+    """What a run asked of whom, and whom it left out."""
+
+    site: ListeningSite
+    hosts: SourceHosts
+
+
+@contextmanager
+def captured(tmp_path: Path, backup_set: BackupSet, failing: str) -> Iterator[Seen]:
     site = ListeningSite(CONFIG, failing)
     with Journal(tmp_path, "sync", RUN) as journal:
-        hosts = SourceHosts(site, PLATFORM, RUN, journal, Silent())
-        if failing:
-            with pytest.raises(SourceFailed, match="cut off"), hosts.captured(Silent()):
-                pytest.fail("nothing was captured")
-        else:
-            with hosts.captured(Silent()):
-                site.heard.append("pulling")
-    return site
+        hosts = SourceHosts(site, backup_set, RUN, journal, Silent())
+        with hosts.captured(Silent()):
+            site.heard.append("pulling")
+            yield Seen(site=site, hosts=hosts)
+
+
+def verbs(heard: Sequence[str]) -> list[str]:
+    return [line.rpartition(" ")[0] for line in heard]
 
 
 def test_dumps_are_made_before_any_snapshot_and_given_their_time(tmp_path: Path) -> None:
-    heard = capture(tmp_path).heard
+    with captured(tmp_path, PLATFORM, "") as seen:
+        assert seen.hosts.absent == {}
+    heard = seen.site.heard
     assert heard[0] == "a before 660"
     assert sorted(heard[1:3]) == ["a snapshot 600", "b snapshot 600"]
     assert heard[3] == "pulling"
-    assert sorted(h.split()[1] for h in heard[4:]) == ["release", "release"]
+    assert sorted(verbs(heard[4:])) == ["a release", "b release"]
 
 
-def test_a_failed_dump_ends_the_run_before_a_snapshot_and_releases(tmp_path: Path) -> None:
-    heard = [h.rpartition(" ")[0] for h in capture(tmp_path, failing="before").heard]
-    assert heard[0] == "a before"
-    assert sorted(heard[1:]) == ["a release", "b release"]
+def test_a_failed_dump_is_one_source_less(tmp_path: Path) -> None:
+    with captured(tmp_path, PLATFORM, "before") as seen:
+        assert {str(k): e.why for k, e in seen.hosts.absent.items()} == {"a/db": "cut off"}
+    assert sorted(verbs(seen.site.heard[1:3])) == ["a snapshot", "b snapshot"]
+
+
+def test_a_failed_flush_ends_the_run_before_a_snapshot_and_releases(tmp_path: Path) -> None:
+    flushed = replace(PLATFORM, sources=(FLUSHED, *PLATFORM.sources[1:]))
+    with (
+        pytest.raises(SourceFailed, match="cut off"),
+        captured(tmp_path, flushed, "before") as seen,
+    ):
+        pytest.fail(f"nothing was captured: {seen.site.heard}")

@@ -14,14 +14,20 @@ import stat
 import subprocess
 import sys
 import syslog
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, set_wakeup_fd, signal
 
 from zrep.capsule.gate import Gate
-from zrep.capsule.gate_policy import Allowed, GatePolicy, Refusal, Role, parse_policy
+from zrep.capsule.gate_policy import (
+    GatePolicy,
+    PullLogin,
+    Refusal,
+    Role,
+    parse_policy,
+)
 from zrep.capsule.gate_pull import PullArgv
 from zrep.model.names import DatasetName
 
@@ -30,6 +36,8 @@ LOCKS = Path("/run/lock")
 VARIABLE = "SSH_ORIGINAL_COMMAND"
 REFUSED, BUSY, BROKEN = 126, 75, 78
 GRACE_SECONDS = 10.0
+# Turns the argv of a transfer into one that can write nowhere else.
+Receiver = Callable[[PullLogin, Sequence[str]], Sequence[str]]
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -40,6 +48,7 @@ def main(
     role: str,
     *,
     pull_argv: PullArgv,
+    receiver: Receiver,
     environ: Mapping[str, str] = os.environ,
     policy_file: Path = POLICY,
     locks: Path = LOCKS,
@@ -55,8 +64,8 @@ def main(
     verdict = Gate(policy=policy, facts=HostFacts(), pull_argv=pull_argv).judge(argv)
     if isinstance(verdict, Refusal):
         return _refuse(policy, verdict.reason)
-    if verdict.pulls_into is not None:
-        return _pull(verdict, verdict.pulls_into, locks)
+    if verdict.pulls_into is not None and policy.login is not None:
+        return _pull(receiver(policy.login, verdict.argv), verdict.pulls_into, locks)
     return _become(verdict.argv)
 
 
@@ -119,12 +128,12 @@ def _become(argv: tuple[str, ...]) -> int:
         return _say(127, f"{argv[0]}: {error.strerror}")
 
 
-def _pull(allowed: Allowed, dataset: DatasetName, locks: Path) -> int:
+def _pull(argv: Sequence[str], dataset: DatasetName, locks: Path) -> int:
     """Two transfers never write into one dataset, whoever asked for them."""
     with _locked(locks / f"zrep-{str(dataset).replace('/', '%')}.lock") as lock:
         if lock is None:
             return _say(BUSY, f"another transfer into {dataset} is running")
-        return run_while_asked(allowed.argv, lock)
+        return run_while_asked(argv, lock)
 
 
 @contextmanager

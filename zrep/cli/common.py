@@ -23,14 +23,11 @@ dry_run_option = click.option(
 
 
 def load_config(ctx: click.Context, file: Path | None = None) -> Config:
-    """The configuration named on the command line; its warnings go to stderr."""
+    """The configuration named on the command line."""
     from zrep.config import load
 
     path = file or Path(ctx.find_root().obj["config"])
-    config = load(path, policy_dirs=(path.parent / "policies", shipped("policies")))
-    for warning in config.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    return config
+    return load(path, policy_dirs=(path.parent / "policies", shipped("policies")))
 
 
 def shipped(folder: str) -> Path:

@@ -39,6 +39,8 @@ def check(ctx: click.Context, as_json: bool) -> int:
     if Path(ctx.find_root().obj["config"]).suffix in {".conf", ".ini"}:
         return _check_sections(ctx, as_json=as_json)
     config = load_config(ctx.find_root())
+    for warning in config.warnings:
+        click.echo(f"warning: {warning}", err=True)
     found = {
         "digest": config.digest,
         "sets": {name: [str(s.key) for s in s_.sources] for name, s_ in config.sets.items()},

@@ -11,7 +11,6 @@ from zrep.config.schema import dotted
 # `*` stands for a name that the administrator chose.
 IDLE: Mapping[Path, str] = {
     ("set", "*", "schedule"): "no backup starts by itself: run zrep sync from a timer or cron",
-    ("service", "*", "swarm"): "no command stops services to restore them",
     ("replica", "*", "policy"): "nothing is destroyed on a replica",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zrep.capsule import gate_main
 from zrep.capsule.gate_policy import PullLogin, PullRule
 from zrep.capsule.gate_pull import PullOptions
@@ -9,7 +11,7 @@ from zrep.capsule.gate_pull import PullOptions
 
 def answer(role: str) -> int:
     """Judge and run the request that sshd handed over; returns its exit status."""
-    return gate_main.main(role, pull_argv=expected_pull)
+    return gate_main.main(role, pull_argv=expected_pull, receiver=confined_pull)
 
 
 def expected_pull(
@@ -28,3 +30,10 @@ def expected_pull(
         known_hosts=login.known_hosts,
     )
     return rsync_argv(endpoint, module_name(rule.key.module, run), destination, options)
+
+
+def confined_pull(login: PullLogin, argv: Sequence[str]) -> tuple[str, ...]:
+    """Implements zrep.capsule.gate_main.Receiver: the last word of a pull is where it writes."""
+    from zrep.host.confine import confined
+
+    return confined(argv, writes=argv[-1], reads=(login.key_file, login.known_hosts))

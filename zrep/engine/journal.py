@@ -17,13 +17,20 @@ from typing import IO, Self
 
 from zrep.errors import ConfigError, ZrepError
 
+# A year of daily runs, or two weeks of hourly ones, of each verb.
+KEPT = 400
+
 
 class Journal:
-    """Appends to `<state_dir>/runs/<run>-<verb>.jsonl`, from any thread; every line is fsynced."""
+    """Appends to `<state_dir>/runs/<run>-<verb>.jsonl`, from any thread; every line is fsynced.
+
+    When a run ends, all but the newest KEPT journals of its verb are removed.
+    """
 
     def __init__(self, state_dir: Path, verb: str, run: str) -> None:
         self.path = state_dir / "runs" / f"{run}-{verb}.jsonl"
         self._verb = verb
+        self._kind = f"{verb}.jsonl"
         self._file: IO[str] | None = None
         self._lock = Lock()
 
@@ -48,6 +55,13 @@ class Journal:
         self.note("end", ok=error is None, error=_describe(error))
         if self._file:
             self._file.close()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Names begin with the run, so they sort by age."""
+        same = (p for p in self.path.parent.iterdir() if p.name.partition("-")[2] == self._kind)
+        for old in sorted(same)[:-KEPT]:
+            old.unlink(missing_ok=True)
 
     def note(self, event: str, **fields: object) -> None:
         """Write one line and wait until it is on disk."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from zrep.capsule.gate_pull import PullOptions
 from zrep.engine.progress import Progress
 from zrep.errors import AccessRefused, CommandFailed, HostKeyRejected, SourceFailed, ZrepError
+from zrep.host.confine import can_confine, confined
+from zrep.host.local import LocalHost
 from zrep.host.mux import Stop, Stopped
 from zrep.host.port import Host
 from zrep.host.process import stream
@@ -31,6 +33,7 @@ SILENCE_SECONDS = 1200.0
 # Statuses of an rsync that had to keep files which it should have deleted.
 AT_LIMIT = 25
 _KEPT = (23, AT_LIMIT)
+UNCONFINED = "rsync is not held to its dataset: this kernel has no Landlock (Linux 5.19 has)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,19 @@ class Pull:
                 bwlimit=self.bwlimit,
             ),
         )
+
+
+def is_confined(target: Host) -> bool:
+    """Whether the kernel can hold a transfer to its dataset; a far target's gate does it there."""
+    return not isinstance(target, LocalHost) or can_confine()
+
+
+def receiving_argv(request: Pull, target: Host) -> tuple[str, ...]:
+    """The local argv of the transfer. On this machine it is confined; a target's gate does that."""
+    if isinstance(target, LocalHost):
+        keys = (request.ssh.read_key, request.ssh.known_hosts)
+        return confined(request.argv, writes=request.destination, reads=keys)
+    return target.bulk_argv(request.argv)
 
 
 def rsync_argv(
@@ -149,7 +165,7 @@ class _Attempt:
     def run(self, target: Host, lock: int, stop: Stop | None) -> Pulled | _Failure:
         self.lines, self.full_folders = [], 0
         self.progress.step(f"{'count' if self.request.estimate else 'pull'}: {self.key}")
-        argv = target.bulk_argv(self.request.argv)
+        argv = receiving_argv(self.request, target)
         status, stderr = _run(argv, self.read, lock, stop)
         ssh = explain_ssh_failure(stderr, where=self.key) if status == SSH_FAILED else None
         if isinstance(ssh, AccessRefused | HostKeyRejected):

@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 from zrep.engine.journal import Journal
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
-from zrep.errors import ZrepError
+from zrep.errors import SourceFailed, ZrepError
 from zrep.model.methods import before_seconds
-from zrep.model.source import BackupSet, SourceKey
+from zrep.model.source import BackupSet, Method, SourceKey
 from zrep.source.barrier import Barrier, Outcome, pause_warnings
 from zrep.source.capsule_json import ProbeReport
 from zrep.source.capsules import Capsules
@@ -33,7 +33,10 @@ class Teller(Protocol):
 
 
 class SourceHosts:
-    """The source hosts of `backup_set`, and those that are only paused for it."""
+    """The source hosts of `backup_set`, and those that are only paused for it.
+
+    `absent` are the sources that could not be prepared and are left out, and why.
+    """
 
     def __init__(
         self, site: Site, backup_set: BackupSet, run: str, journal: Journal, progress: Progress
@@ -43,6 +46,7 @@ class SourceHosts:
         self.journal = journal
         self.progress = progress
         names = sorted({*backup_set.hosts, *backup_set.paused_hosts})
+        self.absent: dict[SourceKey, SourceFailed] = {}
         self.capsules = {name: Capsules(site.source_host(name)) for name in names}
 
     def probe(self) -> Mapping[str, ProbeReport]:
@@ -64,21 +68,31 @@ class SourceHosts:
     def _clear(self, host: str, report: ProbeReport) -> None:
         clear(self.capsules[host], report, set_name=self.set.name, run=self.run)
 
-    def _before(self) -> None:
+    def _before(self, teller: Teller) -> None:
         """Dumps and flushes on the hosts that have any, before anything is paused."""
         seconds = before_seconds(self.set)
         if seconds:
             with self._step("before", seconds):
-                together({h: partial(self._before_one, h, s) for h, s in seconds.items()})
+                failed = together({h: partial(self._before_one, h, s) for h, s in seconds.items()})
+            for host, errors in failed.items():
+                for name, error in errors.items():
+                    self._leave_out(SourceKey(host, name), error, teller)
 
-    def _before_one(self, host: str, seconds: int) -> None:
-        self.capsules[host].before(run=self.run, set_name=self.set.name, timeout=seconds)
+    def _before_one(self, host: str, seconds: int) -> Mapping[str, SourceFailed]:
+        return self.capsules[host].before(run=self.run, set_name=self.set.name, timeout=seconds)
+
+    def _leave_out(self, key: SourceKey, error: SourceFailed, teller: Teller) -> None:
+        """A dump that failed is one source less. What could not be flushed ends the run."""
+        if key not in {s.key for s in self.set.sources if s.method is Method.DUMP}:
+            raise error
+        self.absent[key] = error
+        teller.warn(str(error))
 
     @contextmanager
     def captured(self, teller: Teller) -> Iterator[Outcome]:
         """Every source's snapshot, prepared for reading; released however the body ends."""
         try:
-            self._before()
+            self._before(teller)
             yield self._capture(teller)
         finally:
             self._release(teller)

@@ -18,6 +18,7 @@ from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_target
 from zrep.engine.progress import Progress
+from zrep.engine.pull import UNCONFINED, is_confined
 from zrep.engine.recovery import Papers, lay_papers
 from zrep.engine.site import Site
 from zrep.engine.source_hosts import SourceHosts
@@ -134,6 +135,8 @@ class Run:
         self.progress.step(f"backup {self.run_id} of set {self.plan.set.name}")
         reports = self.hosts.probe()
         verify_sources(self.site.config, reports, self.site.target_host)
+        if not is_confined(self.site.target_host):
+            self.warn(UNCONFINED)
         self.uncovered = find_uncovered(
             self.site.config, {host: report.docker for host, report in reports.items()}
         )

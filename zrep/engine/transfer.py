@@ -117,6 +117,9 @@ def transfer_all(run: Transfers) -> tuple[SourceRecord, ...]:
 
 def _transfer_one(run: Transfers, source: Source, tree: Inventory) -> SourceRecord:
     """A source that fails is told of and leaves the others alone."""
+    absent = run.hosts.absent.get(source.key)
+    if absent is not None:
+        return _failed(source, absent)
     begun = time.monotonic()
     try:
         with run.journal.step("pull", source=source.key):
@@ -125,7 +128,7 @@ def _transfer_one(run: Transfers, source: Source, tree: Inventory) -> SourceReco
             run.hosts.check(source.key)
     except ZrepError as error:
         run.teller.warn(f"{source.key}: {error}")
-        return SourceRecord(key=source.key, ok=False, why=str(error), method=source.method.value)
+        return _failed(source, error)
     if pulled.warning:
         run.teller.warn(f"{source.key}: {pulled.warning}")
     stats = pulled.stats
@@ -140,6 +143,10 @@ def _transfer_one(run: Transfers, source: Source, tree: Inventory) -> SourceReco
         seconds=time.monotonic() - begun,
         method=source.method.value,
     )
+
+
+def _failed(source: Source, error: ZrepError) -> SourceRecord:
+    return SourceRecord(key=source.key, ok=False, why=str(error), method=source.method.value)
 
 
 def _pull(run: Transfers, source: Source, tree: Inventory) -> Pulled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from zrep.errors import AccessRefused, Busy, CommandFailed, CommandTimeout, SourceFailed
@@ -47,6 +48,13 @@ SECONDS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    completed: Completed
+    events: tuple[Fields, ...]
+    problems: tuple[Problem, ...]
+
+
 class Capsules:
     """What the control key of one source host may ask for."""
 
@@ -68,12 +76,19 @@ class Capsules:
             raise self._failed("cannot be paused", [problem])
         return report
 
-    def before(self, *, run: str, set_name: str, timeout: float | None = None) -> None:
+    def before(
+        self, *, run: str, set_name: str, timeout: float | None = None
+    ) -> Mapping[str, SourceFailed]:
         """Dumps and flushes, while the services still run; asked again it does only what is left.
 
-        SourceFailed names the sources whose dump failed: their last good dumps are still there.
+        Returns the sources for which it failed: the last good dumps of those are still there.
         """
-        self._ask("before", run=run, set_name=set_name, timeout=timeout)
+        seconds = min(timeout or SECONDS["before"], SECONDS["before"])
+        answer = self._answer("before", (f"run={run}", f"set={set_name}"), seconds)
+        if answer.problems and all(p.source for p in answer.problems):
+            return {p.source: self._failed("not prepared", [p]) for p in answer.problems}
+        self._judge("before", answer)
+        return {}
 
     def quiesce(self, *, run: str, set_name: str, timeout: float | None = None) -> Quiesced:
         """Arm the host's timer, then pause its containers; all that may be, or none."""
@@ -151,16 +166,24 @@ class Capsules:
         return self._order(verb, words, seconds)
 
     def _order(self, verb: str, words: tuple[str, ...], seconds: float) -> tuple[Fields, ...]:
+        return self._judge(verb, self._answer(verb, words, seconds))
+
+    def _answer(self, verb: str, words: tuple[str, ...], seconds: float) -> _Answer:
         completed = self._say(verb, (verb, *words), seconds)
         events = self._read(parse_events, completed.stdout)
         problems = self._read(parse_problems, events)
-        if completed.returncode == BUSY:
+        return _Answer(completed=completed, events=events, problems=problems)
+
+    def _judge(self, verb: str, answer: _Answer) -> tuple[Fields, ...]:
+        """The events of a capsule that did all it was asked for."""
+        status, problems = answer.completed.returncode, answer.problems
+        if status == BUSY:
             raise Busy(f"capsule {verb}", where=self.host.name, why=_words(problems))
         if problems:
             raise self._failed(f"capsule {verb} failed", problems)
-        if completed.returncode != DONE or not self._read(lambda e: is_finished(e, verb), events):
-            raise self._silent(verb, completed)
-        return events
+        if status != DONE or not self._read(lambda e: is_finished(e, verb), answer.events):
+            raise self._silent(verb, answer.completed)
+        return answer.events
 
     def _say(self, verb: str, argv: tuple[str, ...], seconds: float) -> Completed:
         try:
@@ -224,6 +247,7 @@ class Capsules:
 
 
 def _words(problems: Sequence[Problem]) -> str:
-    if len(problems) == 1:
+    """What clean-up runs into again is said once."""
+    if len({p.why for p in problems}) == 1:
         return problems[0].why
-    return "; ".join(f"{p.source}: {p.why}" if p.source else p.why for p in problems)
+    return "; ".join(dict.fromkeys(f"{p.source}: {p.why}" if p.source else p.why for p in problems))
