@@ -1,4 +1,4 @@
-"""What docs/policies.md shows of `zrep check` is what it says, and every check is shown."""
+"""What docs/policies.md and docs/drill.md show of `zrep check` is what it says, and every check is shown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from zrep.planner.check_pools import capacity_limits, check_capacity, check_heal
 from zrep.planner.effective import Effective, resolve
 from zrep.report.check import render_check
 
-PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
-SHOWN = dict(re.findall(r"^\$ zrep check (\w+).*\n(.+)$", PAGE, re.MULTILINE))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "policies.md").read_text() + (DOCS / "drill.md").read_text()
+SHOWN = dict(re.findall(r"^ *\$ zrep check (\w+).*\n(.+)$", PAGE, re.MULTILINE))
 NOW = 1_714_559_400
 
 
