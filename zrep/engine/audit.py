@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from zrep.capsule.audit import (
     Finding,
@@ -83,9 +85,19 @@ def _audit_one(
         _prove_open(site, machine)
     except ZrepError as error:
         return MachineAudit(machine=machine, problem=str(error))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = tuple(pool.map(lambda t: _try(site, machine, t), trials))
+    doors = {k: _Door(_endpoint(site, machine, k)) for k in KeyName}
+    with ExitStack() as stack, ThreadPoolExecutor(AT_ONCE) as pool:
+        for key in {t.key for t in trials}:
+            stack.enter_context(doors[key].held_open())
+        results = tuple(pool.map(lambda t: _try(doors[t.key], machine, t), trials))
     return MachineAudit(machine=machine, results=results)
+
+
+def _endpoint(site: Site, machine: Machine, name: KeyName) -> SshEndpoint:
+    ssh = site.config.ssh
+    return site.endpoint(
+        machine.address, ssh.control_key if name is KeyName.CONTROL else ssh.read_key
+    )
 
 
 def _prove_open(site: Site, machine: Machine) -> None:
@@ -98,25 +110,51 @@ def _prove_open(site: Site, machine: Machine) -> None:
         site.replica_host(site.config.replicas[roles.replica]).run(("zfs", "version"))
 
 
-def _try(site: Site, machine: Machine, trial: Trial) -> Result:
-    ssh = site.config.ssh
-    key = ssh.control_key if trial.key is KeyName.CONTROL else ssh.read_key
+class _Door:
+    """One key's way to one machine.
+
+    Two hundred requests need one login: they go through a connection that is held open, each a
+    session of its own, with which sshd deals as with the first. What tries options of ssh itself
+    logs in by itself; and so do all when the connection cannot be held.
+    """
+
+    def __init__(self, endpoint: SshEndpoint) -> None:
+        self.endpoint = endpoint
+        self.shared: tuple[str, ...] = ()
+
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        with TemporaryDirectory(prefix="zrep-audit-") as folder:
+            path = ("-o", f"ControlPath={folder}/s")
+            base = ("ssh", *ssh_options(self.endpoint), *path)
+            # The one that stays would keep our pipes open; without us it ends by itself.
+            quiet = ("sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh")
+            stay = ("-M", "-N", "-f", "-o", "ControlPersist=60")
+            run((*quiet, *base, *stay, self.endpoint.login), timeout=SECONDS, ok=range(_STATUSES))
+            self.shared = path
+            try:
+                yield
+            finally:
+                run((*base, "-O", "exit", self.endpoint.login), ok=range(_STATUSES))
+
+
+def _try(door: _Door, machine: Machine, trial: Trial) -> Result:
+    key = door.endpoint.key_file
     if not Path(key).exists():
         why = f"{key} is not on this machine: audit from the target too"
         return Result(trial=trial, finding=Finding.UNPROVEN, why=why)
     try:
-        outcome = ask(site.endpoint(machine.address, key), trial, machine.name)
+        outcome = ask(door.endpoint, trial, machine.name, door.shared)
     except CommandTimeout as error:
         return Result(trial=trial, finding=Finding.UNPROVEN, why=str(error))
     finding, why = judge(trial, outcome)
     return Result(trial=trial, finding=finding, why=why)
 
 
-def ask(endpoint: SshEndpoint, trial: Trial, where: str) -> Outcome:
+def ask(endpoint: SshEndpoint, trial: Trial, where: str, shared: tuple[str, ...] = ()) -> Outcome:
     """How ssh ended; CommandTimeout."""
-    done = run(
-        trial_argv(endpoint, trial), timeout=SECONDS, ok=range(-_SIGNALS, _STATUSES), where=where
-    )
+    argv = trial_argv(endpoint, trial, shared)
+    done = run(argv, timeout=SECONDS, ok=range(-_SIGNALS, _STATUSES), where=where)
     failure = explain_ssh_failure(done.stderr) if done.returncode == SSH_FAILED else None
     return Outcome(
         status=done.returncode,
@@ -126,7 +164,13 @@ def ask(endpoint: SshEndpoint, trial: Trial, where: str) -> Outcome:
     )
 
 
-def trial_argv(endpoint: SshEndpoint, trial: Trial) -> tuple[str, ...]:
-    """The request goes as it is: nothing is quoted that an attacker would not quote."""
+def trial_argv(
+    endpoint: SshEndpoint, trial: Trial, shared: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The request goes as it is: nothing is quoted that an attacker would not quote.
+
+    `shared` are the options that lead through an open connection.
+    """
     request = () if trial.request is None else ("--", trial.request)
-    return ("ssh", *ssh_options(endpoint), *trial.options, endpoint.login, *request)
+    options = trial.options or shared
+    return ("ssh", *ssh_options(endpoint), *options, endpoint.login, *request)
