@@ -1,4 +1,4 @@
-"""What docs/policies.md and docs/drill.md show of `zrep check` is what it says, and all are shown."""
+"""What policies.md and drill.md show of `zrep check` is what it says, and every check is shown."""
 
 from __future__ import annotations
 
