@@ -16,24 +16,25 @@ HOOKS = Path(__file__).parents[2] / "hooks"
 SHELL = sorted(PROGRAMS)
 
 
-@pytest.mark.parametrize("name", SHELL)
 @pytest.mark.parametrize("shell", ["dash", "bash --posix", "busybox sh"])
-def test_every_capsule_parses_in_every_shell(name: str, shell: str) -> None:
+def test_every_capsule_parses_in_every_shell(shell: str) -> None:
     words = shell.split()
     if shutil.which(words[0]) is None:
         pytest.skip(f"no {words[0]} here")
+    loop = f'for file; do {shell} -n "$file" || echo "$file"; done'
+    files = [str(HOOKS / name) for name in SHELL]
     done = subprocess.run(
-        (*words, "-n", str(HOOKS / name)), capture_output=True, text=True, check=False
+        ("sh", "-c", loop, "sh", *files), capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("name", SHELL)
-def test_nothing_is_evaluated_and_no_lazy_unmount_exists(name: str) -> None:
-    code = "\n".join(
-        line for line in load_hooks()[name].splitlines() if not line.strip().startswith("#")
+def test_nothing_is_evaluated_and_no_lazy_unmount_exists() -> None:
+    hooks = load_hooks()
+    bad = re.compile(
+        r"^(?!\s*#).*(\beval\b|\bumount\s+-\S*l|\brm\s+-\S*r|dirname \"?\$0)", re.MULTILINE
     )
-    assert not re.search(r"\beval\b|\bumount\s+-\S*l|\brm\s+-\S*r|dirname \"?\$0", code)
+    assert {name for name in SHELL if bad.search(hooks[name])} == set()
 
 
 @pytest.mark.parametrize("name", [*PRIVILEGED, "check-sentinel", "gate"])
