@@ -148,9 +148,10 @@ def test_a_file_is_found_compared_printed_and_copied(
     assert imported["imported"]
     path = "/srv/mail/files/report"
     found = zrep.json("find", path)
-    assert [(v["size"], v["mode"], v["owner"], v["backups"]) for v in found["versions"]] == [
-        (len("one\n"), "0640", "4711:4712", [IDS[0]]),
-        (len("the second\n"), "0640", "4711:4712", [IDS[1]]),
+    seen = [(v["size"], v["mode"], v["uid"], v["gid"], v["backups"]) for v in found["versions"]]
+    assert seen == [
+        (len("one\n"), "0640", 4711, 4712, [IDS[0]]),
+        (len("the second\n"), "0640", 4711, 4712, [IDS[1]]),
     ]
     assert [d["after"] for d in found["deleted"]] == [IDS[1]]
     assert zrep("diff", IDS[1], IDS[2]).stdout == "- manager-1/mail/files/report\n"
