@@ -1,5 +1,6 @@
 # make demo       the main job on real hosts, from nothing
 # make test       everything: unit, contract suites, lab
+# make test-long  what takes minutes each on emulated machines, and is left out of make test
 # make test-unit  seconds, no root, no lab
 # make lint       ruff, mypy --strict, shellcheck
 
@@ -13,7 +14,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-unit test-lab lint lab-up lab-down clean
+.PHONY: demo test test-long test-unit test-lab lint lab-up lab-down clean
 
 $(STAMP): pyproject.toml
 	@./lab/prepare-venv $(VENV)
@@ -25,6 +26,10 @@ demo: $(STAMP)
 test: $(STAMP) lint
 	@./lab/lab build
 	$(PYTEST)
+
+test-long: $(STAMP)
+	@./lab/lab build
+	ZREP_LAB_LONG=1 $(PYTEST) tests/lab -m long
 
 test-unit: $(STAMP)
 	$(PYTEST) tests/unit

@@ -52,6 +52,7 @@ def test_every_hostile_request_is_refused_by_the_real_sshd(zrep: Zrep) -> None:
         assert sum(t["key"] == "control" for t in machine["trials"]) >= 200
 
 
+@pytest.mark.long
 def test_a_weakened_key_is_found(world: World, zrep: Zrep) -> None:
     node = world.node("cassandra-1")
     node.run(f"cp -p {KEYS} /root/kept; sed -i 's/restrict,/restrict,port-forwarding,/' {KEYS}")
@@ -65,6 +66,7 @@ def test_a_weakened_key_is_found(world: World, zrep: Zrep) -> None:
     assert "forward a port from here" in allowed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["control", "read"])
 def test_after_a_rotation_everything_works_and_the_old_key_opens_nothing(
     world: World, zrep: Zrep, admin: str, key: str

@@ -206,6 +206,7 @@ def test_the_pause_is_in_the_manifest(quiesced: Zrep) -> None:
     assert "paused       cassandra-1: 1 containers, " in text
 
 
+@pytest.mark.long
 def test_what_an_operator_has_paused_stays_paused(world: World, quiesced: Zrep) -> None:
     node = world.node("manager-1")
     name = node.run("docker ps -q --filter name=wordpress_web").stdout.split()[0]
@@ -231,6 +232,7 @@ def test_killed_in_the_pause_both_hosts_let_go_by_themselves(world: World, quies
     nothing_is_left(world)
 
 
+@pytest.mark.long
 def test_killed_in_the_pause_recover_lets_go_at_once(world: World, quiesced: Zrep) -> None:
     assert quiesced.node.run(KILL_IN_THE_PAUSE, timeout=300).stdout.strip() == "killed"
     found = quiesced.json("recover", timeout=300)
@@ -239,6 +241,7 @@ def test_killed_in_the_pause_recover_lets_go_at_once(world: World, quiesced: Zre
     nothing_is_left(world)
 
 
+@pytest.mark.long
 def test_an_interrupted_sync_lets_go_at_once_and_ends_with_the_signal(
     world: World, quiesced: Zrep
 ) -> None:
@@ -249,6 +252,7 @@ def test_an_interrupted_sync_lets_go_at_once_and_ends_with_the_signal(
     nothing_is_left(world)
 
 
+@pytest.mark.long
 def test_the_target_loses_power_in_the_pause(
     world: World, quiesced: Zrep, local_site: Site
 ) -> None:
@@ -269,6 +273,7 @@ def test_the_target_loses_power_in_the_pause(
     nothing_is_left(world)
 
 
+@pytest.mark.long
 def test_a_source_crashes_in_the_pause(world: World, quiesced: Zrep) -> None:
     before = quiesced.backups()
     other = world.node("cassandra-1")

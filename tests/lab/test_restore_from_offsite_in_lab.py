@@ -25,7 +25,7 @@ from tests.lab.test_restore_in_lab import (
     replicas,
 )
 
-pytestmark = pytest.mark.timeout(7200)
+pytestmark = [pytest.mark.timeout(7200), pytest.mark.long]
 
 SEND_BACK = "send_back = true\n"
 POST = ("restore", "latest", "--from", "offsite", "--service", "post", "--yes")

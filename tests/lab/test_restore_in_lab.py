@@ -253,6 +253,7 @@ def test_a_path_comes_back_beside_what_is_there(
     node.run(f"rm -r {beside}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "step", ["service-down", "safety", "write", "verify", "close", "service-up"]
 )
@@ -276,6 +277,7 @@ def test_killed_at_any_step_the_service_stays_down_and_resuming_finishes_it(
     assert [s for s in sessions if s["purpose"].startswith("restore")] == []
 
 
+@pytest.mark.long
 def test_a_boot_disarms_and_the_service_stays_down_until_resumed(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
@@ -293,6 +295,7 @@ def test_a_boot_disarms_and_the_service_stays_down_until_resumed(
     continues(world, zrep, CASSANDRA, saved)
 
 
+@pytest.mark.long
 def test_a_link_cut_in_the_transfer_leaves_it_resumable(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
