@@ -15,7 +15,6 @@ import pytest
 
 from tests.contract.host_support import SSHD, Sshd, make_key, running_sshd, wait_until
 from zrep.errors import AccessRefused, HostKeyRejected
-from zrep.host.admin import AdminLogin, run_script
 from zrep.host.ssh_argv import SshEndpoint, ssh_argv
 from zrep.host.ssh_failure import SSH_FAILED
 
@@ -71,15 +70,6 @@ def test_an_agent_is_not_forwarded(sshd: Sshd) -> None:
     with sshd.host() as host:
         assert host.run(("sh", "-c", asked)).stdout == "agent: \n"
     assert bulk(sshd.endpoint(), "sh", "-c", asked).stdout == "agent: \n"
-
-
-@pytest.mark.usefixtures("agent")
-def test_the_agent_of_the_administrator_who_deploys_is_not_forwarded_either(sshd: Sshd) -> None:
-    endpoint = sshd.endpoint()
-    login = AdminLogin(user=endpoint.user, known_hosts=endpoint.known_hosts)
-    script = 'echo "agent: $SSH_AUTH_SOCK"'
-    done = run_script(login, "127.0.0.1", sshd.port, script=script, stdin=b"", where="far")
-    assert done.stdout == "agent: \n"
 
 
 def test_a_host_key_that_was_refused_is_refused_again_and_learnt_nowhere(sshd: Sshd) -> None:

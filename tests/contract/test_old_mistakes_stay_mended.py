@@ -212,7 +212,11 @@ def test_a_snapshot_that_was_lost_while_it_waited_its_turn_empties_nothing(
     back_up(site)
     before = {name: site.copied(name) for name in NAMES}
     lose_snapshots(site, LAST)
+    capsys.readouterr()
     assert zrep("sync") == Exit.PARTIAL
+    assert (
+        f"{LAST}/data: rsync failed: the snapshot is no longer mounted" in capsys.readouterr().err
+    )
     assert {name: site.copied(name) for name in NAMES} == before
     states = [backup["state"] for backup in listed(zrep, capsys)]
     assert states == ["partial", "complete"]
