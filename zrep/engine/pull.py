@@ -15,7 +15,7 @@ from zrep.host.mux import Stop, Stopped
 from zrep.host.port import Host
 from zrep.host.process import stream
 from zrep.host.ssh_argv import SshEndpoint, rsync_shell
-from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
+from zrep.host.ssh_failure import explain_below_rsync
 from zrep.model.source import Address, Source, Ssh
 from zrep.source.rsync import Judgement, RsyncPull, Verdict, judge, module_name, pull_argv
 from zrep.source.rsync_output import (
@@ -167,7 +167,7 @@ class _Attempt:
         self.progress.step(f"{'count' if self.request.estimate else 'pull'}: {self.key}")
         argv = receiving_argv(self.request, target)
         status, stderr = _run(argv, self.read, lock, stop)
-        ssh = explain_ssh_failure(stderr, where=self.key) if status == SSH_FAILED else None
+        ssh = explain_below_rsync(status, stderr, where=self.key)
         if isinstance(ssh, AccessRefused | HostKeyRejected):
             return _Failure(ssh, transient=False)
         skipped = parse_skipped(stderr)

@@ -13,7 +13,7 @@ from zrep.host.mux import Stop, Stopped
 from zrep.host.port import Completed, Host
 from zrep.host.process import stream
 from zrep.host.ssh_argv import SshEndpoint, rsync_shell
-from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
+from zrep.host.ssh_failure import explain_below_rsync
 from zrep.model.restore import Change
 from zrep.model.source import Address, Ssh
 from zrep.source.rsync import Judgement, Verdict
@@ -70,9 +70,7 @@ class Writer:
                 self.progress.moved(name, seen.moved, total)
 
         done = self._run(write, read)
-        ssh = (
-            explain_ssh_failure(done.stderr, where=name) if done.returncode == SSH_FAILED else None
-        )
+        ssh = explain_below_rsync(done.returncode, done.stderr, where=name)
         if isinstance(ssh, AccessRefused | HostKeyRejected):
             return _Failure(error=ssh, transient=False)
         ruling = judge_write(done.returncode, done.stderr)

@@ -1,4 +1,4 @@
-"""An administrator's own ssh login, with all that her ssh configuration says.
+"""An administrator's own ssh login, with all that her ssh configuration says but for her agent.
 
 Only for setting hosts up: no restricted key can do that, on purpose.
 """
@@ -37,6 +37,7 @@ def admin_argv(login: AdminLogin, address: str, port: int, script: str) -> tuple
     return (
         login.program,
         "-T",
+        "-a",
         "-o",
         "BatchMode=yes",
         "-o",
