@@ -45,6 +45,7 @@ def test_a_spoilt_capsule_is_replaced_and_the_next_sync_runs(
     zrep("sync")
 
 
+@pytest.mark.long
 def test_every_hostile_request_is_refused_by_the_real_sshd(zrep: Zrep) -> None:
     for machine in zrep.json("capsule", "audit", timeout=1800):
         found = [t for t in machine["trials"] if t["finding"] != "refused"]
