@@ -65,7 +65,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def site(tmp_path: Path) -> Iterator[RestoreSite]:
     with restore_site(tmp_path) as made:
         fill(made)
-        made.config = replace(made.config, text="# mine\n", policy_texts={"p": "hourly = 24\n"})
+        made.config = replace(
+            made.config,
+            text="# mine\n",
+            policy_texts={"p": "hourly = 24\n"},
+            drilling=Drilling(count_all=True),
+        )
         back_up(made)
         yield made
 
@@ -103,7 +108,7 @@ def beside(site: RestoreSite) -> Path:
 def signed(site: RestoreSite, tmp_path: Path) -> Path:
     key = tmp_path / "drill-key"
     subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)), check=True)
-    site.config = replace(site.config, drilling=Drilling(key=str(key)))
+    site.config = replace(site.config, drilling=Drilling(key=str(key), count_all=True))
     return key
 
 
@@ -183,6 +188,21 @@ def test_a_good_backup_passes_and_nothing_stays(site: RestoreSite) -> None:
     assert (evidence.owner, evidence.error) == ("me", "")
     (file,) = (site.state_dir / "drills").iterdir()
     assert json.loads(file.read_text())["state"] == "passed"
+
+
+def test_what_was_only_sampled_is_compared_with_the_sample_and_with_rsyncs_totals(
+    site: RestoreSite,
+) -> None:
+    site.config = replace(site.config, drilling=Drilling())
+    back_up(site)
+    evidence = run(site)
+    outcomes = {f.check: f.outcome for f in evidence.findings}
+    assert {c for c, o in outcomes.items() if o is Outcome.SKIPPED} == {"counts", "digest"}
+    assert {c for c, o in outcomes.items() if o is Outcome.PASSED} == {"totals", "hashes"}
+    assert evidence.state is State.PASSED
+    *_, copy = sorted(copies(site).glob(f"{ROOT}/{MAIL}@*"))
+    (copy / "box/inbox").write_text("daer\n")
+    assert failures(run(site)) == {("hashes", str(MAIL))}
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ LOOK = "/mnt/zrep-recovery"
 SESSIONS = "backup/sessions"
 EXTRA = f"""
 [drill]
+count_all = true
 key = "{KEY}"
 sample = 10
 max_age = "1d"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.drawn import NOON, A, B, backups, child, manifest
-from zrep.engine.contents import hash_again, hash_window, open_top, read_contents
+from zrep.engine.contents import hash_again, hash_window, open_top, read_contents, read_sample
 from zrep.errors import BackupNotFound, Refused, UsageError, ZfsError
 from zrep.model.backup import SourceRecord
 from zrep.model.contents import (
@@ -19,7 +19,6 @@ from zrep.model.contents import (
     Contents,
     decode_contents,
     encode_contents,
-    rank,
     window,
 )
 from zrep.model.drill import (
@@ -87,25 +86,39 @@ def test_each_change_of_metadata_changes_the_digest(
 
 def test_the_sample_is_decided_by_the_run_and_the_names_alone(tree: Path) -> None:
     drawn = [s.path for s in read(tree, sample=4).sample]
-    assert drawn == [s.path for s in read(tree, sample=4).sample]
+    assert drawn == [s.path for s in read(tree, sample=4).sample] == sorted(drawn)
     assert len(drawn) == 4
     assert drawn != [s.path for s in read(tree, sample=4, run="20990101_000000").sample]
-    everything = {s.path for s in read(tree, sample=50).sample}
-    assert len(everything) == 14
-    lowest = sorted(everything, key=lambda path: rank(RUN, path))[:4]
-    assert sorted(lowest) == drawn
+    every = {s.path for n in range(40) for s in read(tree, sample=9, run=f"{RUN}{n}").sample}
+    assert len(every) == 14
+
+
+def test_a_sample_without_counting_is_the_same_and_bounded(tree: Path) -> None:
+    with open_top(str(tree)) as top:
+        alone = read_sample(top, run=RUN, sample=4)
+        assert read_sample(top, run=RUN, sample=0) == Contents()
+        assert len(read_sample(top, run=RUN, sample=1_000).sample) <= 14
+    assert (alone.sample, alone.counted) == (read(tree, sample=4).sample, False)
+
+
+def test_where_no_file_is_there_is_no_sample(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/link").symlink_to("b")
+    with open_top(str(tmp_path)) as top:
+        assert read_sample(top, run=RUN, sample=3).sample == ()
 
 
 def test_a_sampled_file_is_found_again_and_its_change_seen(tree: Path) -> None:
     with open_top(str(tree)) as top:
-        sample = {s.path: s for s in read_contents(top, run=RUN, sample=50).sample}
-        assert all(hash_again(top, s) == s.sha256 for s in sample.values())
-        one = sample["sub/f3"]
-        (tree / "sub/f3").write_text("TEXT 3")
+        sample = read_contents(top, run=RUN, sample=9).sample
+        assert all(hash_again(top, s) == s.sha256 for s in sample)
+        one = next(s for s in sample if s.path.startswith("sub/f"))
+        place = tree / one.path
+        place.write_text(place.read_text().upper())
         assert hash_again(top, one) not in (None, one.sha256)
-        (tree / "sub/f3").unlink()
+        place.unlink()
         assert hash_again(top, one) is None
-        (tree / "sub/f3").symlink_to("f4")
+        place.symlink_to("elsewhere")
         assert hash_again(top, one) is None
 
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section
-from zrep.config.values import absolute_path, duration, integer, list_of
+from zrep.config.values import absolute_path, boolean, duration, integer, list_of
 from zrep.model.drill import Drilling
 
 _HOUR, _DAY = 3_600, 86_400
@@ -26,6 +26,7 @@ def read_drilling(root: Section) -> Drilling:
     return Drilling(
         key=section.get_or("key", absolute_path, usual.key),
         sample=section.get_or("sample", integer(0, MAX_SAMPLE), usual.sample),
+        count_all=section.get_or("count_all", boolean, usual.count_all),
         max_age=section.get_or("max_age", duration(_HOUR, 3_650 * _DAY), usual.max_age),
     )
 

@@ -101,7 +101,7 @@ ZREP: Mapping[str, tuple[str, ...]] = {
     ),
     "service.*": ("source", "paths", "swarm", "check", "check_timeout"),
     "replica.*": ("host", "dataset", "policy", "send_back"),
-    "drill": ("key", "sample", "max_age"),
+    "drill": ("key", "sample", "count_all", "max_age"),
     "template.*": SANOID,
     "dataset.*": SANOID,
 }

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 
 from zrep.engine.tree import entry_at, open_folder, walk
 from zrep.errors import ZfsError
 from zrep.model.contents import Contents, Sampled, rank, window
-from zrep.model.tree import Entry, Kind
+from zrep.model.tree import Kind
+from zrep.planner.locate import Parts
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 20
+# Of so many ways down for each file that is wanted some meet the same one, or none.
+TRIES = 16
 # With snapdir=visible ZFS lists its own folder; what is in it is no content.
 _CONTROL = ".zfs"
 
@@ -48,7 +49,7 @@ def read_contents(
     Reads all metadata, and no more than sample times WINDOW bytes of files. `on_size` is told,
     folder by folder, how many bytes the files have that were seen so far.
     """
-    counter, lottery, digest = Counter({Kind.FOLDER: 1}), _Lottery(run, sample), blake2b()
+    counter, digest = Counter({Kind.FOLDER: 1}), blake2b()
     size = 0
     for at, entries in walk(top, ()):
         if not at:
@@ -57,8 +58,6 @@ def read_contents(
             counter[entry.kind] += 1
             size += entry.size + len(os.fsencode(entry.target) if entry.kind is Kind.LINK else b"")
             digest.update(repr((at, name, entry)).encode("utf-8", "backslashreplace"))
-            if entry.kind is Kind.FILE:
-                lottery.offer("/".join((*at, name)), entry)
         on_size(size)
     return Contents(
         files=counter[Kind.FILE],
@@ -67,33 +66,49 @@ def read_contents(
         others=counter[Kind.OTHER],
         size=size,
         digest=digest.hexdigest()[:32],
-        sample=tuple(_sampled(top, *drawn) for drawn in lottery.drawn()),
+        sample=read_sample(top, run=run, sample=sample).sample,
     )
 
 
-@dataclass(slots=True)
-class _Lottery:
-    """Keeps the files of the lowest ranks of all that it is offered."""
+def read_sample(top: int, *, run: str, sample: int) -> Contents:
+    """Only the hashes: of files that are met by going down from the top, at each step by lot.
 
-    run: str
-    count: int
-    _heap: list[tuple[int, str, int]] = field(default_factory=list)
-
-    def offer(self, path: str, entry: Entry) -> None:
-        if not self.count:
-            return
-        item = (-rank(self.run, path), path, entry.size)
-        if len(self._heap) < self.count:
-            heapq.heappush(self._heap, item)
-        else:
-            heapq.heappushpop(self._heap, item)
-
-    def drawn(self) -> list[tuple[str, int, int]]:
-        """Path, size and rank, in the order of their paths."""
-        return sorted((path, size, -negative) for negative, path, size in self._heap)
+    However many files there are, no more than TRIES times sample folders are listed at each depth.
+    What is alone in its folder is met more often than what has many beside it.
+    """
+    drawn: dict[str, int] = {}
+    listed: dict[Parts, list[str]] = {}
+    for attempt in range(TRIES * sample):
+        parts = _go_down(top, f"{run}\0{attempt}", listed)
+        if parts is not None:
+            drawn["/".join(parts)] = rank(run, "/".join(parts))
+        if len(drawn) == sample:
+            break
+    return Contents(sample=tuple(_sampled(top, path, r) for path, r in sorted(drawn.items())))
 
 
-def _sampled(top: int, path: str, size: int, ranked: int) -> Sampled:
+def _go_down(top: int, lot: str, listed: dict[Parts, list[str]]) -> Parts | None:
+    """A file; None where there is nothing, or nothing that is a file."""
+    parts: Parts = ()
+    while names := _names(top, parts, listed):
+        parts = (*parts, names[rank(lot, str(len(parts))) % len(names)])
+        entry = entry_at(top, parts)
+        if entry is None or entry.kind is not Kind.FOLDER:
+            return parts if entry and entry.kind is Kind.FILE else None
+    return None
+
+
+def _names(top: int, parts: Parts, listed: dict[Parts, list[str]]) -> list[str]:
+    if parts not in listed:
+        with open_folder(top, parts) as folder:
+            found = os.listdir(folder)  # noqa: PTH208 - of a descriptor
+        listed[parts] = sorted(n for n in found if parts or n != _CONTROL)
+    return listed[parts]
+
+
+def _sampled(top: int, path: str, ranked: int) -> Sampled:
+    entry = entry_at(top, tuple(path.split("/")))
+    size = entry.size if entry else 0
     offset, length = window(ranked, size)
     hashed = hash_window(top, path, offset, length)
     return Sampled(path=path, size=size, offset=offset, length=length, sha256=hashed)

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from zrep.engine.contents import open_top, read_contents
+from zrep.engine.contents import open_top, read_contents, read_sample
 from zrep.engine.observe import LOCKED_DOWN, STORAGE, backups_at
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
@@ -125,10 +125,18 @@ def _contents(site: Site, manifest: Manifest, run: str, progress: Progress) -> d
             progress.step(f"note what there is: {record.key}")
             folder = _mounted(site.target, site.root / str(record.key))
             with open_top(folder) as top:
-                sample = site.config.drilling.sample
-                tell = partial(_tell, progress, record)
-                found[str(record.key)] = read_contents(top, run=run, sample=sample, on_size=tell)
+                found[str(record.key)] = _contents_of(site, top, run, record, progress)
     return found
+
+
+def _contents_of(
+    site: Site, top: int, run: str, record: SourceRecord, progress: Progress
+) -> Contents:
+    drilling = site.config.drilling
+    if not drilling.count_all:
+        return read_sample(top, run=run, sample=drilling.sample)
+    tell = partial(_tell, progress, record)
+    return read_contents(top, run=run, sample=drilling.sample, on_size=tell)
 
 
 def _tell(progress: Progress, record: SourceRecord, size: int) -> None:

@@ -32,16 +32,21 @@ class Sampled:
 class Contents:
     """`folders` counts the top as well; `size` is of files and, as rsync counts, of links' targets.
 
-    `digest` is over names, kinds, sizes, times, modes, owners and links' targets, in order.
+    `digest` is over names, kinds, sizes, times, modes, owners and links' targets, in order. Where
+    only files were sampled it is empty, and nothing was counted.
     """
 
-    files: int
-    folders: int
-    links: int
-    others: int
-    size: int
-    digest: str
+    files: int = 0
+    folders: int = 0
+    links: int = 0
+    others: int = 0
+    size: int = 0
+    digest: str = ""
     sample: tuple[Sampled, ...] = ()
+
+    @property
+    def counted(self) -> bool:
+        return bool(self.digest)
 
     @property
     def entries(self) -> int:
@@ -49,7 +54,7 @@ class Contents:
 
 
 def rank(run: str, path: str) -> int:
-    """The lowest ranks of a run are its sample: no person chooses it, anybody can do it again."""
+    """A number of 64 bits that the two decide: no person chooses it, anybody can do it again."""
     text = f"{run}\0{path}".encode("utf-8", "surrogateescape")
     return int.from_bytes(blake2b(text, digest_size=8).digest())
 

@@ -13,6 +13,7 @@ from zrep.model.drill import State as Drilled
 from zrep.model.source import Config, Service, SourceKey
 
 COUNTS, DIGEST, HASHES, TOTALS, SERVICE = "counts", "digest", "hashes", "totals", "service"
+NOT_COUNTED = "nothing was counted when it was published: [drill] count_all"
 _COUNTED = ("files", "folders", "links", "others", "size")
 
 
@@ -61,8 +62,8 @@ def compare_source(
 
 
 def _counts(subject: str, found: Contents, recorded: Contents | None) -> Finding:
-    if recorded is None:
-        return _skipped(COUNTS, subject, "no record of its contents lies beside the backup")
+    if recorded is None or not recorded.counted:
+        return _skipped(COUNTS, subject, NOT_COUNTED)
     words = [
         f"{getattr(found, name)} instead of {getattr(recorded, name)} {_unit(name)}"
         for name in _COUNTED
@@ -77,8 +78,8 @@ def _unit(name: str) -> str:
 
 
 def _digest(subject: str, found: Contents, recorded: Contents | None) -> Finding:
-    if recorded is None:
-        return _skipped(DIGEST, subject, "no record of its contents lies beside the backup")
+    if recorded is None or not recorded.counted:
+        return _skipped(DIGEST, subject, NOT_COUNTED)
     bad = "" if found.digest == recorded.digest else "names, sizes, times, modes or owners differ"
     return _judged(DIGEST, subject, bad=bad, good=found.digest)
 

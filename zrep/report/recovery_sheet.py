@@ -196,8 +196,9 @@ def _hashed(sheet: Sheet) -> bool:
 def _count(sheet: Sheet, key: SourceKey) -> Iterator[str]:
     found = sheet.contents.get(str(key))
     record = next(r for r in sheet.manifest.sources if r.key == key)
-    entries = found.entries if found else record.files
-    total = found.size if found else record.size
+    counted = found if found and found.counted else None
+    entries = counted.entries if counted else record.files
+    total = counted.size if counted else record.size
     yield f"    find $M/{key} -printf x | wc -c   # {entries}, with {size(total)}"
 
 
