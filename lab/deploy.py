@@ -187,17 +187,29 @@ def install_config(world: World, site: Site, text: str) -> None:
         world.node(name).push_bytes(text.encode(), "/etc/zrep/zrep.toml")
 
 
-def install_role(world: World, site: Site, name: str, role: str) -> None:
-    """Render on the runner what `name` needs, carry it over, and install it there as root."""
+def install_role(
+    world: World, site: Site, name: str, role: str, *, keys: Iterable[str] = ("control", "read")
+) -> None:
+    """Render on the runner what `name` needs, carry it over, and install it there as root.
+
+    `keys` are those that it is to accept.
+    """
     runner, node = world.node(site.runner), world.node(name)
-    runner.push_bytes(public_key(world, site.runner, "control").encode(), "/tmp/control.pub")
-    runner.push_bytes(public_key(world, site.target, "read").encode(), "/tmp/read.pub")
+    options = ""
+    for key in keys:
+        owner = site.runner if key == "control" else site.target
+        runner.push_bytes(public_key(world, owner, key).encode(), f"/tmp/{key}.pub")
+        options += f" --{key}-key /tmp/{key}.pub"
     runner.run(
-        f"rm -rf /tmp/render && zrep capsule render {role} --control-key /tmp/control.pub "
-        f"--read-key /tmp/read.pub --out /tmp/render && tar -C /tmp/render -cf /tmp/render.tar ."
+        f"rm -rf /tmp/render && zrep capsule render {role}{options} --out /tmp/render && "
+        "tar -C /tmp/render -cf /tmp/render.tar ."
     )
     node.push_bytes(runner.pull_bytes("/tmp/render.tar"), "/tmp/render.tar")
     node.run(
         "rm -rf /tmp/render && mkdir /tmp/render && tar -C /tmp/render -xf /tmp/render.tar && "
         "/tmp/render/install-source /tmp/render"
     )
+
+
+def make_restore_key(world: World, site: Site) -> None:
+    _make_key(world, site.target, "restore")

@@ -6,10 +6,9 @@ import shlex
 
 import pytest
 
-from lab.deploy import Site, config_text, deploy, install_config, install_role, public_key
+from lab.deploy import Site, config_text, install_config, install_role
 from lab.world import World
 from tests.lab.cli import Zrep, tree_sum
-from tests.lab.conftest import clean
 from tests.lab.test_restore_in_lab import (
     ARM,
     CASSANDRA,
@@ -20,9 +19,9 @@ from tests.lab.test_restore_in_lab import (
     WEB,
     continues,
     destroy,
-    install_with_restore_key,
     ledger,
     replicas,
+    site_that_restores,
 )
 
 pytestmark = [pytest.mark.timeout(7200), pytest.mark.long]
@@ -48,16 +47,7 @@ wait $pid 2>/dev/null || true
 @pytest.fixture(scope="module")
 def site(world: World) -> Site:
     """As for restores; its replica gives nothing out."""
-    site = Site()
-    clean(world, site.nodes)
-    deploy(world, site)
-    target = world.node(site.target)
-    target.run("ssh-keygen -q -t ed25519 -N '' -C zrep-restore -f /etc/zrep/keys/restore")
-    install_config(world, site, config_text(site, extra=SERVICES))
-    for name in site.sources:
-        install_with_restore_key(world, site, name)
-    assert public_key(world, site.target, "restore")
-    return site
+    return site_that_restores(world)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ snapshot of everything, services that write all the time, and zrep killed in the
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from lab.deploy import Site, config_text, deploy, install_config, public_key
+from lab.deploy import (
+    Site,
+    config_text,
+    deploy,
+    install_config,
+    install_role,
+    make_restore_key,
+)
 from lab.ledger import parse_record
 from lab.node import Node
 from lab.world import World
@@ -24,6 +30,7 @@ pytestmark = pytest.mark.timeout(7200)
 
 SLOW = 1800.0
 ARM = "/usr/libexec/zrep/zrep-arm"
+KEYS = ("control", "read", "restore")
 HOSTS = ("manager-1", "cassandra-1")
 SERVICES = """
 [service.post]
@@ -90,34 +97,21 @@ CASSANDRA = Writer(
 )
 
 
-@pytest.fixture(scope="module")
-def site(world: World) -> Site:
+def site_that_restores(world: World) -> Site:
     """A site of its own: its hosts know services, and the restore key."""
     site = Site()
     clean(world, site.nodes)
     deploy(world, site)
-    target = world.node(site.target)
-    target.run("ssh-keygen -q -t ed25519 -N '' -C zrep-restore -f /etc/zrep/keys/restore")
+    make_restore_key(world, site)
     install_config(world, site, config_text(site, extra=SERVICES))
     for name in site.sources:
-        install_with_restore_key(world, site, name)
+        install_role(world, site, name, f"--host {name}", keys=KEYS)
     return site
 
 
-def install_with_restore_key(world: World, site: Site, name: str) -> None:
-    runner, node = world.node(site.runner), world.node(name)
-    keys = []
-    for key in ("control", "read", "restore"):
-        text = public_key(world, site.target, key)
-        runner.push_bytes(text.encode(), f"/tmp/{key}.pub")
-        keys += [f"--{key}-key", f"/tmp/{key}.pub"]
-    words = shlex.join(("zrep", "capsule", "render", "--host", name, *keys, "--out", "/tmp/render"))
-    runner.run(f"rm -rf /tmp/render && {words} && tar -C /tmp/render -cf /tmp/render.tar .")
-    node.push_bytes(runner.pull_bytes("/tmp/render.tar"), "/tmp/render.tar")
-    node.run(
-        "rm -rf /tmp/render && mkdir /tmp/render && tar -C /tmp/render -xf /tmp/render.tar && "
-        "/tmp/render/install-source /tmp/render"
-    )
+@pytest.fixture(scope="module")
+def site(world: World) -> Site:
+    return site_that_restores(world)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,8 +17,9 @@ from lab.deploy import (
     deploy,
     host_key,
     install_config,
+    install_role,
     install_tree_sum,
-    public_key,
+    make_restore_key,
 )
 from lab.node import Node
 from lab.world import World
@@ -28,6 +28,7 @@ from tests.lab.conftest import KEEP, clean
 from tests.lab.test_restore_in_lab import (
     ARM,
     CASSANDRA,
+    KEYS,
     KILL_AT,
     MAIL,
     SERVICES,
@@ -75,7 +76,7 @@ def site(world: World) -> Site:
     clean(world, (*site.nodes, *UAT))
     deploy(world, site)
     target = world.node(site.target)
-    target.run("ssh-keygen -q -t ed25519 -N '' -C zrep-restore -f /etc/zrep/keys/restore")
+    make_restore_key(world, site)
     text = config_text(site, extra=PLATFORMS)
     default = text.replace("[deployment.lab]", "[deployment.lab]\ndefault = true")
     install_config(world, site, default)
@@ -85,29 +86,11 @@ def site(world: World) -> Site:
     target.push_bytes(PROGRAM.encode(), SCRUB)
     target.run(f"chmod 755 {SCRUB}")
     for name in PROD:
-        install(world, site, name, name)
-        install(world, site, f"uat-{name}", name, "--deployment", "uat")
+        install_role(world, site, name, f"--host {name}", keys=KEYS)
+        there = f"uat-{name}"
+        install_role(world, site, there, f"--deployment uat --host {name}", keys=KEYS)
+        install_tree_sum(world, there)
     return site
-
-
-def install(world: World, site: Site, node: str, host: str, *words: str) -> None:
-    """What that logical host of the deployment gets, rendered where zrep runs."""
-    runner, there = world.node(site.runner), world.node(node)
-    keys = []
-    for key in ("control", "read", "restore"):
-        text = public_key(world, site.target, key)
-        runner.push_bytes(text.encode(), f"/tmp/{key}.pub")
-        keys += [f"--{key}-key", f"/tmp/{key}.pub"]
-    command = ("zrep", "capsule", "render", *words, "--host", host, *keys, "--out", "/tmp/render")
-    runner.run(
-        f"rm -rf /tmp/render && {shlex.join(command)} && tar -C /tmp/render -cf /tmp/render.tar ."
-    )
-    there.push_bytes(runner.pull_bytes("/tmp/render.tar"), "/tmp/render.tar")
-    there.run(
-        "rm -rf /tmp/render && mkdir /tmp/render && tar -C /tmp/render -xf /tmp/render.tar && "
-        "/tmp/render/install-source /tmp/render"
-    )
-    install_tree_sum(world, node)
 
 
 @pytest.fixture(scope="module")
