@@ -32,23 +32,29 @@ collect_ignore = (
 ORDER = (
     "zfs_contract",
     "restore",
-    "quiesce",
     "slice",
     "bad_input",
-    "drill",
-    "browse",
     "kill",
-    "import",
-    "guard",
-    "audit",
-    "check",
-    "policies",
+    "quiesce",
     "capsules",
-    "gluster",
-    "zfs_source",
-    "dump",
     "remote_target",
+    "policies",
+    "dump",
+)
+# Files whose every test counts as long: what they show is shown by contract tests as well, or, as
+# far as the machines matter, by the files that are left.
+LONG_FILES = (
+    "audit",
+    "browse",
+    "check",
+    "drill",
+    "gluster",
+    "guard",
+    "import",
+    "restore_from_offsite",
+    "restore_to_uat",
     "sheet_from_director",
+    "zfs_source",
 )
 
 
@@ -56,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
+        if item.path.stem.removeprefix("test_").removesuffix("_in_lab") in LONG_FILES:
+            item.add_marker(pytest.mark.long)
     if not LONG:
         later = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=later)

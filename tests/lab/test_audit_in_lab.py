@@ -45,7 +45,6 @@ def test_a_spoilt_capsule_is_replaced_and_the_next_sync_runs(
     zrep("sync")
 
 
-@pytest.mark.long
 def test_every_hostile_request_is_refused_by_the_real_sshd(zrep: Zrep) -> None:
     for machine in zrep.json("capsule", "audit", timeout=1800):
         found = [t for t in machine["trials"] if t["finding"] != "refused"]
@@ -53,7 +52,6 @@ def test_every_hostile_request_is_refused_by_the_real_sshd(zrep: Zrep) -> None:
         assert sum(t["key"] == "control" for t in machine["trials"]) >= 200
 
 
-@pytest.mark.long
 def test_a_weakened_key_is_found(world: World, zrep: Zrep) -> None:
     node = world.node("cassandra-1")
     node.run(f"cp -p {KEYS} /root/kept; sed -i 's/restrict,/restrict,port-forwarding,/' {KEYS}")
@@ -67,7 +65,6 @@ def test_a_weakened_key_is_found(world: World, zrep: Zrep) -> None:
     assert "forward a port from here" in allowed
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("key", ["control", "read"])
 def test_after_a_rotation_everything_works_and_the_old_key_opens_nothing(
     world: World, zrep: Zrep, admin: str, key: str

@@ -104,7 +104,6 @@ def test_a_writable_clone_takes_writes_and_still_runs_nothing(
     assert zrep.node.run(f"test -e {again}/mine", check=False).returncode == 1
 
 
-@pytest.mark.long
 def test_a_session_in_use_stays_whole_and_the_others_go(
     zrep: Zrep, three: list[dict[str, Any]]
 ) -> None:
@@ -158,7 +157,6 @@ def test_prune_says_for_which_session_and_until_when(
     assert not [r for r in mine["reasons"] if r.startswith("cloned")]
 
 
-@pytest.mark.long
 def test_the_offsite_copy_is_browsed_through_its_gate(
     world: World, zrep: Zrep, local_site: Site, three: list[dict[str, Any]]
 ) -> None:
@@ -266,7 +264,6 @@ def test_no_link_leads_out_of_a_backup(zrep: Zrep, three: list[dict[str, Any]], 
     zrep("cp", f"{three[1]['id']}:{MAIL}/files/sly/x", "/root/back", status=5)
 
 
-@pytest.mark.long
 def test_sessions_survive_a_reboot_and_can_be_umounted(
     zrep: Zrep, three: list[dict[str, Any]]
 ) -> None:

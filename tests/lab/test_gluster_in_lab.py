@@ -134,7 +134,6 @@ def test_a_brick_that_is_down_is_refused(hosts: SourceHosts, node: Node) -> None
     assert left(node) == ""
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("released")
 @pytest.mark.parametrize("verb", ["snapshot", "release"])
 def test_a_capsule_killed_anywhere_is_settled_by_the_next(
@@ -168,7 +167,6 @@ def test_snapshots_of_others_are_never_removed(hosts: SourceHosts, node: Node) -
     node.run("gluster --mode=script snapshot delete all", timeout=240)
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("released")
 def test_after_a_crash_of_the_host_the_snapshot_is_found_and_removed(
     hosts: SourceHosts, node: Node

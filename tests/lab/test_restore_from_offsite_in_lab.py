@@ -24,7 +24,7 @@ from tests.lab.test_restore_in_lab import (
     site_that_restores,
 )
 
-pytestmark = [pytest.mark.timeout(7200), pytest.mark.long]
+pytestmark = pytest.mark.timeout(7200)
 
 SEND_BACK = "send_back = true\n"
 POST = ("restore", "latest", "--from", "offsite", "--service", "post", "--yes")

@@ -183,6 +183,7 @@ def replicas(world: World, service: str) -> int:
     return int(text.stdout)
 
 
+@pytest.mark.long
 def test_unarmed_hosts_are_refused_and_nothing_is_touched(
     world: World, zrep: Zrep, backup: str
 ) -> None:
@@ -221,6 +222,7 @@ def test_everything_destroyed_comes_back_and_services_run_on_exactly_that(
         assert left.strip() == ""
 
 
+@pytest.mark.long
 def test_one_service_comes_back_while_the_others_run_and_lose_nothing(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
@@ -237,6 +239,7 @@ def test_one_service_comes_back_while_the_others_run_and_lose_nothing(
     assert longest_silence(now[before.rindex("\n", 0, -1) + 1 :]) < 30
 
 
+@pytest.mark.long
 def test_a_path_comes_back_beside_what_is_there(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:

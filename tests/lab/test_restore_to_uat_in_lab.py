@@ -39,7 +39,7 @@ from tests.lab.test_restore_in_lab import (
 )
 
 # A restore is a minute or two on emulated machines, and a world of its own may have to be built.
-pytestmark = [pytest.mark.timeout(7200), pytest.mark.long]
+pytestmark = pytest.mark.timeout(7200)
 
 PROD = ("manager-1", "cassandra-1")
 UAT = tuple(f"uat-{name}" for name in PROD)
