@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.drawn import A, B, backups, child, manifest
-from zrep.errors import BackupNotFound
+from zrep.errors import BackupNotFound, Refused
 from zrep.model.backup import Manifest, SourceRecord, State, decode_manifest, encode_manifest
 from zrep.model.source import Consistency, SourceKey
-from zrep.planner.backups import resolve
+from zrep.planner.backups import check_one_set, resolve
 
 NOON, ONE, TWO = "20220101_120000", "20220101_130000", "20220102_120000"
 
@@ -45,6 +45,16 @@ def test_two_sets_that_publish_in_the_same_second_stay_two_backups() -> None:
         ("one", State.COMPLETE),
         ("two", State.COMPLETE),
     }
+
+
+def test_to_restore_all_of_the_latest_it_must_be_of_one_set() -> None:
+    one, two = manifest((A,), set_name="one"), manifest((B,), set_name="two")
+    found = backups(child(A, NOON, described=one), child(B, ONE, described=two))
+    for text in ("latest", "latest~1", "@2026-11-23"):
+        with pytest.raises(Refused, match=f"newest of one is {NOON}; the newest of two is {ONE}"):
+            check_one_set(found, text)
+        check_one_set(found[:1], text)
+    check_one_set(found, NOON)
 
 
 def test_newest_comes_first() -> None:

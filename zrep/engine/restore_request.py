@@ -15,7 +15,7 @@ from zrep.model.backup import Backup
 from zrep.model.names import BackupId
 from zrep.model.restore import Mode, RestorePlan
 from zrep.model.source import Config, SourceKey
-from zrep.planner.backups import resolve
+from zrep.planner.backups import check_one_set, resolve
 from zrep.planner.check_restore import check_restore
 from zrep.planner.elsewhere import destination_of
 from zrep.planner.locate import Location, locate
@@ -102,7 +102,10 @@ def plan_order(site: Site, order: Order) -> Planned:
     """Reads the target or the replica; every refusal that needs no host comes from here."""
     backups = place_of(site, order.replica).backups()
     wish = _wish(site, backups, order)
-    backup = resolve(backups, order.backup, having=_first(wish))
+    having = _first(wish)
+    if having is None:
+        check_one_set(backups, order.backup)
+    backup = resolve(backups, order.backup, having=having)
     plan = plan_restore(site.config, backup, wish, run=order.run)
     check_restore(plan, site.config, backup)
     named = replace(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from zrep.errors import BackupNotFound
+from zrep.errors import BackupNotFound, Refused
 from zrep.model.backup import SET, Backup, Child, Manifest, SourceRecord, State, decode_manifest
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.layout import HISTORY
@@ -131,6 +131,23 @@ def resolve(backups: Sequence[Backup], text: str, *, having: SourceKey | None = 
     if len(exact) == 1:
         return exact[0]
     raise _not_found(text, exact, having)
+
+
+def check_one_set(backups: Sequence[Backup], text: str) -> None:
+    """Refused when `text` is a time and there are several sets: which of them is not for us to say.
+
+    `text` as `resolve` takes it.
+    """
+    newest: dict[str, Backup] = {}
+    for backup in backups:
+        if backup.state is State.COMPLETE:
+            newest.setdefault(backup.set_name, backup)
+    if len(newest) > 1 and (text.startswith("@") or text.partition("~")[0] == "latest"):
+        raise Refused(
+            f"{text!r} of which set?",
+            why="; ".join(f"the newest of {name} is {b.id}" for name, b in sorted(newest.items())),
+            next_step="name the backup by its id, or what to restore with --source",
+        )
 
 
 def _latest(backups: Sequence[Backup], text: str) -> Backup:
