@@ -37,10 +37,12 @@ chmod 755 "$root/bin/pg_dumpall"
 tar -C "$root" -c . | docker import - lab/shop:1
 rm -r "$root"
 mkdir -p /srv/shop && install -d -m 0755 /var/lib/zrep-dumps
+# A manager that has just come back may still be without its swarm.
+for n in $(seq 60); do ! docker node ls >/dev/null 2>&1 || break; sleep 2; done
 docker service create --detach --quiet --no-resolve-image --name shop_db --network host \
     --constraint node.hostname==manager-1 --env POSTGRES_PASSWORD=secret --stop-grace-period 1s \
     --mount type=bind,src=/srv/shop,dst=/data lab/shop:1 sleep 100000
-for n in $(seq 60); do
+for n in $(seq 180); do
     [ -z "$(docker ps -q --filter label=com.docker.swarm.service.name=shop_db)" ] || exit 0
     sleep 1
 done
@@ -51,7 +53,7 @@ exit 1
 @pytest.fixture(scope="module")
 def hosts(world: World, tmp_path_factory: pytest.TempPathFactory) -> SourceHosts:
     made = set_up(world, [SHOP], tmp_path_factory.mktemp("rendered"))
-    world.node("manager-1").run(IMAGE, timeout=300)
+    world.node("manager-1").run(IMAGE, timeout=600)
     return made
 
 
