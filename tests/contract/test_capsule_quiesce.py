@@ -341,18 +341,6 @@ def test_in_the_pause_snapshots_are_made_and_after_it_they_are_mounted(
     assert world.mounts() == []
 
 
-def test_what_cannot_be_captured_is_refused_before_anything_is_paused(
-    world: DockerWorld, capsules: Capsules
-) -> None:
-    world.configure(QUIESCE, "source platform data dir - /nowhere mounted=yes")
-    with pytest.raises(SourceFailed, match="/nowhere") as caught:
-        capsules.quiesce(run=RUN, set_name=SET)
-    assert caught.value.where == "manager-1/data"
-    assert world.paused() == OPERATORS
-    assert world.timers() == []
-    assert not [c for c in world.calls() if c.startswith("docker") and " pause" in c]
-
-
 def test_a_thaw_that_failed_does_not_keep_the_snapshots_from_being_read(
     world: DockerWorld, capsules: Capsules
 ) -> None:

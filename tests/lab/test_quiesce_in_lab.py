@@ -218,6 +218,7 @@ def test_what_an_operator_has_paused_stays_paused(world: World, quiesced: Zrep) 
         node.run(f"docker unpause {name}")
 
 
+@pytest.mark.long
 def test_killed_in_the_pause_both_hosts_let_go_by_themselves(world: World, quiesced: Zrep) -> None:
     nodes = [world.node(name) for name in HOSTS]
     since = [clock(node) for node in nodes]
