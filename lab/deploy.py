@@ -47,7 +47,7 @@ mounted = true
 # All volumes of one instant.
 QUIESCED = f"""
 [set.platform]
-quiesce = {{ docker = true, max_pause = "30s" }}
+quiesce = {{ docker = true, max_pause = "60s" }}
 
 [set.platform.source.docker]
 host = "manager-1"

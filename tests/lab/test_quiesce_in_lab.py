@@ -19,12 +19,12 @@ from lab.world import World
 from tests.lab.cli import Zrep
 from tests.lab.conftest import MARKER
 
-# A sync is most of a minute on emulated machines, and each fault waits for a timer of 45 s.
+# A sync is most of a minute on emulated machines, and each fault waits for a timer of 75 s.
 pytestmark = pytest.mark.timeout(5400)
 
 # Most of a minute each: a few in every run of the suite, more when asked for.
 SYNCS = int(os.environ.get("ZREP_LAB_SYNCS", "1"))
-TIMER = 45.0
+TIMER = 75.0
 # From the timer's end to the last container: under two seconds on real machines, while here each
 # program takes one.
 LATE = 12.0
@@ -182,7 +182,7 @@ def test_in_every_sync_no_record_is_torn_and_both_hosts_stood_still_at_one_insta
             (name, True) for name in sorted(HOSTS)
         ]
         for pause in report["pauses"]:
-            assert 0 < pause["milliseconds"] < 30_000
+            assert 0 < pause["milliseconds"] < 60_000
             longest[pause["host"]] = max(longest.get(pause["host"], 0), pause["milliseconds"])
         session = quiesced.json("mount", report["id"])
         try:
