@@ -1,5 +1,5 @@
 # make demo       the main job on real hosts, from nothing
-# make test       everything: unit, contract suites, lab
+# make test       unit, contract suites, and of the lab all but what is long
 # make test-long  what takes minutes each on emulated machines, and is left out of make test
 # make test-unit  seconds, no root, no lab
 # make lint       ruff, mypy --strict, shellcheck

@@ -81,6 +81,9 @@ class Audited:
             )
         )
 
+    def logins(self) -> int:
+        return (self.folder / "log").read_text("utf-8", "replace").count("Accepted publickey")
+
     def audit(self, *names: str, every: int = 1) -> MachineAudit:
         """The trials whose name contains one of `names`, or all; of the requests one in `every`."""
 

@@ -38,6 +38,16 @@ def test_everything_is_refused_with_keys_as_rendered(host: Audited) -> None:
     assert f"{len(found.results)} refused, 0 allowed, 0 unproven" in render_audit([found])
 
 
+def test_requests_share_one_login_of_each_key(host: Audited) -> None:
+    host.accept(host.rendered())
+    before = host.logins()
+    found = host.audit("say ", every=10)
+    assert len(found.results) > 20
+    assert found.count(Finding.REFUSED) == len(found.results)
+    # One to prove that the host answers at all, one for each key.
+    assert host.logins() - before <= 3
+
+
 def test_while_a_snapshot_is_prepared_reading_is_not_called_refused(host: Audited) -> None:
     host.accept(host.rendered())
     assert host.world.capsule("snapshot", f"run={RUN} set=platform").returncode == 0

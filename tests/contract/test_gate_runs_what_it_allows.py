@@ -48,7 +48,7 @@ def ask(policy: Path, request: str, role: str = "target") -> int:
     return main(
         role,
         pull_argv=expected_pull,
-        receiver=lambda _login, argv: argv,
+        receiver=lambda allowed: allowed.argv,
         environ={"SSH_ORIGINAL_COMMAND": request},
         policy_file=policy,
         locks=policy.parent,

@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not LONG:
         later = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=later)
-        items[:] = [item for item in items if item not in later]
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=_rank)
 
 

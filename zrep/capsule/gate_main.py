@@ -22,8 +22,8 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, set_wakeup_fd, signal
 
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import (
+    Allowed,
     GatePolicy,
-    PullLogin,
     Refusal,
     Role,
     parse_policy,
@@ -37,7 +37,7 @@ VARIABLE = "SSH_ORIGINAL_COMMAND"
 REFUSED, BUSY, BROKEN = 126, 75, 78
 GRACE_SECONDS = 10.0
 # Turns the argv of a transfer into one that can write nowhere else.
-Receiver = Callable[[PullLogin, Sequence[str]], Sequence[str]]
+Receiver = Callable[[Allowed], Sequence[str]]
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -64,8 +64,8 @@ def main(
     verdict = Gate(policy=policy, facts=HostFacts(), pull_argv=pull_argv).judge(argv)
     if isinstance(verdict, Refusal):
         return _refuse(policy, verdict.reason)
-    if verdict.pulls_into is not None and policy.login is not None:
-        return _pull(receiver(policy.login, verdict.argv), verdict.pulls_into, locks)
+    if verdict.pulls_into is not None:
+        return _pull(receiver(verdict), verdict.pulls_into, locks)
     return _become(verdict.argv)
 
 

@@ -64,10 +64,11 @@ class GatePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """Run exactly this; `pulls_into` is the dataset a transfer writes to."""
+    """Run exactly this; `pulls_into` is the dataset a transfer writes to, `reads` its own files."""
 
     argv: tuple[str, ...]
     pulls_into: DatasetName | None = None
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

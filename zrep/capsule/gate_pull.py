@@ -55,7 +55,7 @@ def judge_pull(policy: GatePolicy, facts: Facts, pull_argv: PullArgv, argv: Argv
     except ValueError as error:
         raise NotAllowedError(str(error)) from error
     _compare(wanted, argv)
-    return Allowed(argv=wanted, pulls_into=into)
+    return Allowed(argv=wanted, pulls_into=into, reads=(login.key_file, login.known_hosts))
 
 
 def _rule(policy: GatePolicy, facts: Facts, host: str, name: str, destination: str) -> PullRule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,10 +85,11 @@ def _audit_one(
         _prove_open(site, machine)
     except ZrepError as error:
         return MachineAudit(machine=machine, problem=str(error))
-    doors = {k: _Door(_endpoint(site, machine, k)) for k in KeyName}
+    doors = {k: _Door(_endpoint(site, machine, k)) for k in {t.key for t in trials}}
     with ExitStack() as stack, ThreadPoolExecutor(AT_ONCE) as pool:
-        for key in {t.key for t in trials}:
-            stack.enter_context(doors[key].held_open())
+        for door in doors.values():
+            if door.has_key:
+                stack.enter_context(door.held_open())
         results = tuple(pool.map(lambda t: _try(doors[t.key], machine, t), trials))
     return MachineAudit(machine=machine, results=results)
 
@@ -122,6 +123,10 @@ class _Door:
         self.endpoint = endpoint
         self.shared: tuple[str, ...] = ()
 
+    @property
+    def has_key(self) -> bool:
+        return Path(self.endpoint.key_file).exists()
+
     @contextmanager
     def held_open(self) -> Iterator[None]:
         with TemporaryDirectory(prefix="zrep-audit-") as folder:
@@ -130,18 +135,20 @@ class _Door:
             # The one that stays would keep our pipes open; without us it ends by itself.
             quiet = ("sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh")
             stay = ("-M", "-N", "-f", "-o", "ControlPersist=60")
-            run((*quiet, *base, *stay, self.endpoint.login), timeout=SECONDS, ok=range(_STATUSES))
-            self.shared = path
+            argv = (*quiet, *base, *stay, self.endpoint.login)
+            with suppress(CommandTimeout):
+                done = run(argv, timeout=SECONDS, ok=range(_STATUSES))
+                self.shared = path if done.returncode == 0 else ()
             try:
                 yield
             finally:
-                run((*base, "-O", "exit", self.endpoint.login), ok=range(_STATUSES))
+                if self.shared:
+                    run((*base, "-O", "exit", self.endpoint.login), ok=range(_STATUSES))
 
 
 def _try(door: _Door, machine: Machine, trial: Trial) -> Result:
-    key = door.endpoint.key_file
-    if not Path(key).exists():
-        why = f"{key} is not on this machine: audit from the target too"
+    if not door.has_key:
+        why = f"{door.endpoint.key_file} is not on this machine: audit from the target too"
         return Result(trial=trial, finding=Finding.UNPROVEN, why=why)
     try:
         outcome = ask(door.endpoint, trial, machine.name, door.shared)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from zrep.capsule import gate_main
-from zrep.capsule.gate_policy import PullLogin, PullRule
+from zrep.capsule.gate_policy import Allowed, PullLogin, PullRule
 from zrep.capsule.gate_pull import PullOptions
 
 
@@ -32,8 +30,8 @@ def expected_pull(
     return rsync_argv(endpoint, module_name(rule.key.module, run), destination, options)
 
 
-def confined_pull(login: PullLogin, argv: Sequence[str]) -> tuple[str, ...]:
+def confined_pull(allowed: Allowed) -> tuple[str, ...]:
     """Implements zrep.capsule.gate_main.Receiver: the last word of a pull is where it writes."""
     from zrep.host.confine import confined
 
-    return confined(argv, writes=argv[-1], reads=(login.key_file, login.known_hosts))
+    return confined(allowed.argv, writes=allowed.argv[-1], reads=allowed.reads)

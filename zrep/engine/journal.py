@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -61,7 +61,9 @@ class Journal:
         """Names begin with the run, so they sort by age."""
         same = (p for p in self.path.parent.iterdir() if p.name.partition("-")[2] == self._kind)
         for old in sorted(same)[:-KEPT]:
-            old.unlink(missing_ok=True)
+            # What cannot be removed costs room; the run has succeeded or failed without it.
+            with suppress(OSError):
+                old.unlink()
 
     def note(self, event: str, **fields: object) -> None:
         """Write one line and wait until it is on disk."""

@@ -15,9 +15,17 @@ from zrep.host.mux import Stop, Stopped
 from zrep.host.port import Host
 from zrep.host.process import stream
 from zrep.host.ssh_argv import SshEndpoint, rsync_shell
-from zrep.host.ssh_failure import explain_below_rsync
+from zrep.host.ssh_failure import explain_ssh_failure
 from zrep.model.source import Address, Source, Ssh
-from zrep.source.rsync import Judgement, RsyncPull, Verdict, judge, module_name, pull_argv
+from zrep.source.rsync import (
+    Judgement,
+    RsyncPull,
+    Verdict,
+    judge,
+    module_name,
+    never_connected,
+    pull_argv,
+)
 from zrep.source.rsync_output import (
     RsyncStats,
     is_full_folder,
@@ -167,7 +175,8 @@ class _Attempt:
         self.progress.step(f"{'count' if self.request.estimate else 'pull'}: {self.key}")
         argv = receiving_argv(self.request, target)
         status, stderr = _run(argv, self.read, lock, stop)
-        ssh = explain_below_rsync(status, stderr, where=self.key)
+        unheard = never_connected(status, stderr)
+        ssh = explain_ssh_failure(stderr, where=self.key) if unheard else None
         if isinstance(ssh, AccessRefused | HostKeyRejected):
             return _Failure(ssh, transient=False)
         skipped = parse_skipped(stderr)

@@ -13,10 +13,10 @@ from zrep.host.mux import Stop, Stopped
 from zrep.host.port import Completed, Host
 from zrep.host.process import stream
 from zrep.host.ssh_argv import SshEndpoint, rsync_shell
-from zrep.host.ssh_failure import explain_below_rsync
+from zrep.host.ssh_failure import explain_ssh_failure
 from zrep.model.restore import Change
 from zrep.model.source import Address, Ssh
-from zrep.source.rsync import Judgement, Verdict
+from zrep.source.rsync import Judgement, Verdict, never_connected
 from zrep.source.rsync_output import parse_progress
 from zrep.source.rsync_write import RsyncWrite, Tally, judge_write, write_argv
 
@@ -70,7 +70,8 @@ class Writer:
                 self.progress.moved(name, seen.moved, total)
 
         done = self._run(write, read)
-        ssh = explain_below_rsync(done.returncode, done.stderr, where=name)
+        unheard = never_connected(done.returncode, done.stderr)
+        ssh = explain_ssh_failure(done.stderr, where=name) if unheard else None
         if isinstance(ssh, AccessRefused | HostKeyRejected):
             return _Failure(error=ssh, transient=False)
         ruling = judge_write(done.returncode, done.stderr)

@@ -5,7 +5,7 @@ which gives up what PROGRAM does not need and becomes it. So the process stays t
 its parent's death signal and its locks, and no service manager is asked. In layers, each as far as
 the kernel has it:
 
-* a mount namespace in which everything but DIR is read-only (root only),
+* a mount namespace in which everything but DIR is read-only (root only; Linux 5.12 and newer),
 * Landlock (Linux 5.19 and newer): no file outside of DIR can be written, only programs, libraries
   and what name resolution needs can be read; no mount, no signal and no debugging outwards;
 * no new privileges, and without the capabilities that reach into the kernel.
@@ -17,6 +17,7 @@ Imports nothing of zrep: it starts with every transfer.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -81,7 +82,7 @@ def confine(writes: Path, reads: Iterable[Path]) -> None:
 
 def _only_writable(folder: Path) -> None:
     """A namespace that follows what is unmounted outside. Containers may not have one."""
-    if _LIBC.unshare(_CLONE_NEWNS) != 0:
+    if not _knows_mount_setattr() or _LIBC.unshare(_CLONE_NEWNS) != 0:
         return
     _call(_LIBC.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None), "mount --make-rslave /")
     place = os.fsencode(folder)
@@ -89,6 +90,12 @@ def _only_writable(folder: Path) -> None:
         _call(_LIBC.mount(place, place, None, _MS_BIND, None), f"mount --bind {folder}")
     _read_only(b"/", _AT_RECURSIVE, yes=True)
     _read_only(place, 0, yes=False)
+
+
+def _knows_mount_setattr() -> bool:
+    """Linux 5.12 and newer; asked for nothing at all, they call that invalid."""
+    done = _LIBC.syscall(_MOUNT_SETATTR, _AT_FDCWD, b"/", 0, None, 0)
+    return not (done < 0 and ctypes.get_errno() == errno.ENOSYS)
 
 
 def _read_only(place: bytes, flags: int, *, yes: bool) -> None:

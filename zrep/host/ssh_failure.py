@@ -14,7 +14,6 @@ from zrep.host.known_hosts import HostKey, KnownKeys
 from zrep.host.ssh_argv import SshEndpoint
 
 SSH_FAILED = 255
-_NO_GREETING = "did not see server greeting"
 
 NEXT_NETWORK = "check the address and port in the configuration, and that sshd runs there"
 NEXT_RESOLVE = "check the name in the configuration, and DNS"
@@ -118,13 +117,6 @@ def explain_ssh_failure(stderr: str, *, where: str = "") -> ZrepError | None:
         if match:
             why = _reason(stderr, match)
             return row.error(row.what, where=where, why=why, next_step=row.next_step)
-    return None
-
-
-def explain_below_rsync(status: int, stderr: str, *, where: str = "") -> ZrepError | None:
-    """The same of an rsync whose ssh failed: before the other side has spoken it ends with 5."""
-    if status == SSH_FAILED or _NO_GREETING in stderr:
-        return explain_ssh_failure(stderr, where=where)
     return None
 
 

@@ -105,6 +105,11 @@ def pull_argv(pull: RsyncPull) -> Argv:
     )
 
 
+def never_connected(returncode: int, stderr: str) -> bool:
+    """Whether rsync ended because its ssh did, before the other side had said a word."""
+    return returncode == _SSH_FAILED or _NO_GREETING in stderr
+
+
 class Verdict(StrEnum):
     """What an rsync exit code means for the source."""
 
@@ -164,6 +169,8 @@ _VANISHED_SNAPSHOT = _judgement(
 )
 _VANISHED_DIR = _judgement(Verdict.WARNING, "some files vanished while they were read")
 _SENTINEL = re.compile(r"^zrep sentinel: (.+)$", re.MULTILINE)
+# ssh's own, when it ends late enough for rsync to pass it on.
+_SSH_FAILED = 255
 # Status 5, as for a refusal, of which the source would have told.
 _NO_GREETING = "did not see server greeting"
 _DAEMON = re.compile(r"^@ERROR: (.+)$", re.MULTILINE)
