@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -332,18 +333,18 @@ def test_there_are_enough_of_them() -> None:
     assert len(requests(TARGET)) + len(requests(REPLICA)) > 200
 
 
-@pytest.mark.parametrize("argv", requests(TARGET), ids=" ".join)
-def test_a_target_refuses(argv: tuple[str, ...]) -> None:
-    verdict = target_gate().judge(argv)
-    assert isinstance(verdict, Refusal)
-    assert verdict.reason
+def not_refused(gate: Gate, asked: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The requests that are let through, or turned away without a word why."""
+    verdicts = ((argv, gate.judge(argv)) for argv in asked)
+    return [argv for argv, v in verdicts if not (isinstance(v, Refusal) and v.reason)]
 
 
-@pytest.mark.parametrize("argv", requests(REPLICA), ids=" ".join)
-def test_a_replica_refuses(argv: tuple[str, ...]) -> None:
-    verdict = replica_gate().judge(argv)
-    assert isinstance(verdict, Refusal)
-    assert verdict.reason
+def test_a_target_refuses_every_one() -> None:
+    assert not_refused(target_gate(), requests(TARGET)) == []
+
+
+def test_a_replica_refuses_every_one() -> None:
+    assert not_refused(replica_gate(), requests(REPLICA)) == []
 
 
 @pytest.mark.parametrize(
@@ -431,11 +432,9 @@ def test_a_pull_with_one_word_changed_is_refused(old: str, new: str) -> None:
         "-n",
     ],
 )
-@pytest.mark.parametrize("at", [1, 5, -3, -2])
-def test_a_pull_with_a_word_more_is_refused(extra: str, at: int) -> None:
-    argv = [*GOOD]
-    argv.insert(at, extra)
-    assert isinstance(target_gate().judge(argv), Refusal)
+def test_a_pull_with_a_word_more_is_refused(extra: str) -> None:
+    longer = ((*GOOD[:at], extra, *GOOD[at:]) for at in (1, 5, -3, -2))
+    assert not_refused(target_gate(), longer) == []
 
 
 def test_a_replica_without_a_place_for_sessions_clones_nothing() -> None:

@@ -122,39 +122,44 @@ STOPPED = {
 }
 
 
-@pytest.mark.parametrize(("name", "mode"), ALL)
-def test_every_selection_in_every_mode_passes_the_second_look(name: str, mode: Mode | None) -> None:
-    made = plan(SELECTIONS[name](mode))
-    check_restore(made, config(), backup())
+Plans = list[tuple[str, RestorePlan]]
 
 
-@pytest.mark.parametrize(("name", "mode"), ALL)
-def test_just_what_works_with_the_files_is_stopped(name: str, mode: Mode | None) -> None:
-    made = plan(SELECTIONS[name](mode))
-    beside = all(item.mode is Mode.SIDE_BY_SIDE for item in made.items)
-    assert made.services == (() if beside else STOPPED[name])
-    assert [s.subject for s in made.of(Kind.SERVICE_DOWN)] == list(made.services)
-    halted = [s.subject for s in made.of(Kind.HALT)]
-    assert halted == (["c", "m", "s"] if name == "everything" else [])
+@pytest.fixture(scope="module")
+def all_plans() -> Plans:
+    """Every selection in every mode that makes sense of it."""
+    return [(name, plan(SELECTIONS[name](mode))) for name, mode in ALL]
 
 
-@pytest.mark.parametrize(("name", "mode"), ALL)
-def test_nothing_starts_before_everything_is_verified_and_closed(
-    name: str, mode: Mode | None
-) -> None:
-    kinds = [step.kind for step in plan(SELECTIONS[name](mode)).steps]
+def test_every_selection_in_every_mode_passes_the_second_look(all_plans: Plans) -> None:
+    assert len(all_plans) > 40
+    for _, made in all_plans:
+        check_restore(made, config(), backup())
+
+
+def test_just_what_works_with_the_files_is_stopped(all_plans: Plans) -> None:
+    for name, made in all_plans:
+        beside = all(item.mode is Mode.SIDE_BY_SIDE for item in made.items)
+        assert made.services == (() if beside else STOPPED[name]), name
+        assert [s.subject for s in made.of(Kind.SERVICE_DOWN)] == list(made.services), name
+        halted = [s.subject for s in made.of(Kind.HALT)]
+        assert halted == (["c", "m", "s"] if name == "everything" else []), name
+
+
+def test_nothing_starts_before_everything_is_verified_and_closed(all_plans: Plans) -> None:
     order = [
         *(Kind.OPEN, Kind.HALT, Kind.SERVICE_DOWN, Kind.SAFETY, Kind.WRITE, Kind.VERIFY),
         *(Kind.CLOSE, Kind.SERVICE_UP, Kind.UNHALT),
     ]
-    assert kinds == sorted(kinds, key=order.index)
+    for name, made in all_plans:
+        kinds = [step.kind for step in made.steps]
+        assert kinds == sorted(kinds, key=order.index), name
 
 
-@pytest.mark.parametrize(("name", "mode"), ALL)
-def test_what_may_be_changed_is_kept_first(name: str, mode: Mode | None) -> None:
-    made = plan(SELECTIONS[name](mode))
-    replaced = {str(i.key) for i in made.items if i.mode in (Mode.MIRROR, Mode.OVERWRITE)}
-    assert {s.subject for s in made.of(Kind.SAFETY)} == replaced
+def test_what_may_be_changed_is_kept_first(all_plans: Plans) -> None:
+    for name, made in all_plans:
+        replaced = {str(i.key) for i in made.items if i.mode in (Mode.MIRROR, Mode.OVERWRITE)}
+        assert {s.subject for s in made.of(Kind.SAFETY)} == replaced, name
 
 
 def test_a_service_may_be_the_whole_source() -> None:
