@@ -341,6 +341,43 @@ def test_in_the_pause_snapshots_are_made_and_after_it_they_are_mounted(
     assert world.mounts() == []
 
 
+READY = f"/run/zrep/{SET}.ready"
+
+
+def test_what_cannot_be_captured_is_told_before_anything_is_paused(
+    world: DockerWorld, capsules: Capsules
+) -> None:
+    world.configure(QUIESCE, "source platform data dir - /nowhere mounted=yes")
+    failed = capsules.before(run=RUN, set_name=SET)
+    assert {name: error.where for name, error in failed.items()} == {"data": "manager-1/data"}
+    assert "/nowhere" in failed["data"].why
+    assert not world.exists(READY)
+
+
+@pytest.mark.parametrize(
+    ("run", "seconds_ago", "trusted"),
+    [(RUN, 0, True), (RUN, 200, True), (RUN, 400, False), (LATER, 0, False)],
+)
+def test_what_was_looked_at_just_before_the_pause_is_not_looked_at_in_it(
+    world: DockerWorld, capsules: Capsules, run: str, seconds_ago: int, trusted: bool
+) -> None:
+    """Shown by a volume that is unmounted in between, which only looking would find."""
+    assert capsules.before(run=RUN, set_name=SET) == {}
+    noted = world.run("cat", READY).stdout.split()
+    assert noted[0] == RUN
+    world.run("tee", READY, stdin=f"{run} {int(noted[1]) - seconds_ago} \n")
+    capsules.quiesce(run=RUN, set_name=SET)
+    world.run("umount", str(world.source))
+    if trusted:
+        assert list(capsules.capture(run=RUN, set_name=SET, timeout=60)) == ["data"]
+    else:
+        with pytest.raises(SourceFailed, match="nothing is mounted"):
+            capsules.capture(run=RUN, set_name=SET, timeout=60)
+    capsules.thaw(run=RUN, set_name=SET)
+    capsules.release(run=RUN, set_name=SET)
+    assert not world.exists(READY)
+
+
 def test_a_thaw_that_failed_does_not_keep_the_snapshots_from_being_read(
     world: DockerWorld, capsules: Capsules
 ) -> None:

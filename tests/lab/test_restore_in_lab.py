@@ -320,3 +320,50 @@ def test_a_link_cut_in_the_transfer_leaves_it_resumable(
     if zrep.json("restore", "--list")[0]["state"] != "done":
         zrep("restore", "--resume", "--yes", timeout=SLOW)
     continues(world, zrep, MAIL, saved)
+
+
+# A file without a name that takes all but 2 MiB of what is free, as long as its unit runs.
+HOG = """
+free() { echo $(($(stat -f -c '%a * %S' /srv/mail))); }
+export size=$(($(free) - 2097152))
+systemd-run --quiet --collect --setenv=size --unit=hog sh -c \
+    'exec 9>/srv/mail/hog; rm /srv/mail/hog; fallocate -l $size /proc/self/fd/9; sleep 3600'
+for i in $(seq 60); do [ $(free) -lt 4194304 ] && exit 0; sleep 1; done
+exit 1
+"""
+
+
+@pytest.mark.long
+def test_a_full_disk_leaves_the_service_stopped_and_the_restore_resumable(
+    world: World, zrep: Zrep, saved: dict[str, str], armed: None
+) -> None:
+    assert armed is None
+    node = world.node("manager-1")
+    destroy(node, "/srv/mail")
+    node.run(HOG, timeout=90)
+    done = zrep("restore", "latest", "--service", "post", "--yes", timeout=SLOW, status=10)
+    assert "No space left on device" in done.stderr
+    assert replicas(world, "mail") == 0
+    assert zrep.json("restore", "--list")[0]["state"] != "done"
+    node.run("systemctl stop hog")
+    zrep("restore", "--resume", "--yes", timeout=SLOW)
+    continues(world, zrep, MAIL, saved)
+    assert replicas(world, "mail") == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", ["halt", "write", "unhalt"])
+def test_a_restore_of_everything_killed_at_any_step_is_finished_by_resuming(
+    world: World, zrep: Zrep, saved: dict[str, str], armed: None, step: str
+) -> None:
+    assert armed is None
+    destroy(world.node("manager-1"), "/srv/mail")
+    destroy(world.node("cassandra-1"), "/docker_local")
+    outcome = zrep.node.run(KILL_AT.format(words="latest", step=step), timeout=SLOW).stdout
+    assert outcome.strip() == "killed"
+    if step == "write":
+        for host in HOSTS:
+            assert world.node(host).run("pgrep -x dockerd || true").stdout == ""
+    zrep("restore", "--resume", "--yes", timeout=SLOW)
+    for writer in (MAIL, WEB, CASSANDRA):
+        continues(world, zrep, writer, saved)

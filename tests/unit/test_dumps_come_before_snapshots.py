@@ -28,6 +28,7 @@ from zrep.model.source import (
     Method,
     Preparation,
     Prepare,
+    Quiesce,
     Source,
     SourceKey,
     Target,
@@ -143,3 +144,18 @@ def test_a_failed_flush_ends_the_run_before_a_snapshot_and_releases(tmp_path: Pa
         captured(tmp_path, flushed, "before") as seen,
     ):
         pytest.fail(f"nothing was captured: {seen.site.heard}")
+
+
+def test_hosts_without_dumps_look_ahead_after_all_dumps_and_before_any_pause(
+    tmp_path: Path,
+) -> None:
+    """The dump that fails is left out; what cannot be captured ends the run, and nothing paused."""
+    paused = replace(PLATFORM, quiesce=Quiesce(docker=True, hosts=("a",)))
+    site = ListeningSite(CONFIG, "before")
+    with Journal(tmp_path, "sync", RUN) as journal:
+        hosts = SourceHosts(site, paused, RUN, journal, Silent())
+        with pytest.raises(SourceFailed, match="cut off"), hosts.captured(Silent()):
+            pytest.fail("nothing was captured")
+    assert [str(key) for key in hosts.absent] == ["a/db"]
+    assert site.heard[:2] == ["a before 660", "b before 120"]
+    assert sorted(verbs(site.heard[2:])) == ["a release", "b release"]

@@ -18,9 +18,10 @@ from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.engine.snapshot_mount import open_snapshot
 from zrep.engine.tree import entry_at, read_content
-from zrep.errors import DatasetExists, DatasetMissing, Refused, ZfsError
+from zrep.errors import DatasetExists, Refused, ZfsError
 from zrep.model.backup import Backup, Manifest, SourceRecord, State
 from zrep.model.contents import Contents, encode_contents
+from zrep.model.inventory import Inventory
 from zrep.model.names import BackupLabel, DatasetName
 from zrep.model.recovery import (
     CONFIG,
@@ -55,11 +56,12 @@ class Papers:
 def lay_papers(site: Site, plan: Publish, papers: Papers, progress: Progress) -> DatasetName:
     """The dataset that now has the papers of what is about to be published. ZrepError if not."""
     dataset = recovery_dataset(site.root, plan.manifest.set_name)
-    folder = _ensure(site.target, site.root, dataset)
+    tree = _ensure(site.target, site.root, dataset)
+    folder = _mounted(site.target, tree, dataset)
     if site.config.target.address is None:
         _make_private(folder)
     run = str(plan.label.id)
-    contents = _contents(site, plan.manifest, run, progress)
+    contents = _contents(site, tree, plan.manifest, run, progress)
     sheet = make_sheet(site, plan.label, plan.manifest, contents=contents)
     # All of them, every time: none of an earlier run may be taken for one of this.
     files = {
@@ -86,16 +88,14 @@ def copies(site: Site) -> dict[str, str]:
     return {CONFIG: site.config.text, **policies}
 
 
-def _ensure(zfs: Zfs, root: DatasetName, dataset: DatasetName) -> str:
-    """Where the papers' dataset is mounted; it is made when it is not there."""
-    made: tuple[tuple[DatasetName, dict[str, str]], ...]
-    made = ((root / RECOVERY, CONTAINER), (dataset, {}))
-    for name, properties in made:
-        try:
-            zfs.inventory(name, snapshots=False)
-        except DatasetMissing:
-            _create(zfs, name, properties)
-    return _mounted(zfs, dataset)
+def _ensure(zfs: Zfs, root: DatasetName, dataset: DatasetName) -> Inventory:
+    """All there is at and below `root`, once the papers' dataset is there."""
+    tree = zfs.inventory(root, snapshots=False)
+    wanted: dict[DatasetName, dict[str, str]] = {root / RECOVERY: CONTAINER, dataset: {}}
+    missing = [name for name in wanted if tree.get(name) is None]
+    for name in missing:
+        _create(zfs, name, wanted[name])
+    return zfs.inventory(root, snapshots=False) if missing else tree
 
 
 def _create(zfs: Zfs, name: DatasetName, properties: Mapping[str, str]) -> None:
@@ -105,8 +105,8 @@ def _create(zfs: Zfs, name: DatasetName, properties: Mapping[str, str]) -> None:
         return  # the run of another set made it in the meantime
 
 
-def _mounted(zfs: Zfs, name: DatasetName) -> str:
-    found = zfs.inventory(name, snapshots=False).get(name)
+def _mounted(zfs: Zfs, tree: Inventory, name: DatasetName) -> str:
+    found = tree.get(name)
     if found is not None and not found.mounted:
         zfs.mount(name)
         found = zfs.inventory(name, snapshots=False).get(name)
@@ -115,7 +115,9 @@ def _mounted(zfs: Zfs, name: DatasetName) -> str:
     return found.mountpoint
 
 
-def _contents(site: Site, manifest: Manifest, run: str, progress: Progress) -> dict[str, Contents]:
+def _contents(
+    site: Site, tree: Inventory, manifest: Manifest, run: str, progress: Progress
+) -> dict[str, Contents]:
     """Nothing on a director: the gate of a remote target lets no names of files through."""
     if site.config.target.address is not None:
         return {}
@@ -123,7 +125,7 @@ def _contents(site: Site, manifest: Manifest, run: str, progress: Progress) -> d
     for record in manifest.sources:
         if record.ok:
             progress.step(f"note what there is: {record.key}")
-            folder = _mounted(site.target, site.root / str(record.key))
+            folder = _mounted(site.target, tree, site.root / str(record.key))
             with open_top(folder) as top:
                 found[str(record.key)] = _contents_of(site, top, run, record, progress)
     return found
@@ -183,7 +185,8 @@ def read_paper(site: Site, backup: Backup, name: str) -> str | None:
     if site.config.target.address is not None:
         raise Refused("files of backups can be read only on the machine with the pool")
     snapshot = backup.sheet.name
-    with open_snapshot(_mounted(site.target, snapshot.dataset), snapshot) as top:
+    tree = site.target.inventory(snapshot.dataset, snapshots=False)
+    with open_snapshot(_mounted(site.target, tree, snapshot.dataset), snapshot) as top:
         if entry_at(top, (name,)) is None:
             return None
         return b"".join(read_content(top, (name,))).decode("utf-8", "surrogateescape")

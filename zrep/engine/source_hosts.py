@@ -25,6 +25,9 @@ from zrep.source.together import together, together_until
 
 T = TypeVar("T")
 
+# As long as a probe, which looks at the same.
+_LOOK_SECONDS = 120
+
 
 class Teller(Protocol):
     """Where warnings go that end up in the run's report."""
@@ -69,14 +72,21 @@ class SourceHosts:
         clear(self.capsules[host], report, set_name=self.set.name, run=self.run)
 
     def _before(self, teller: Teller) -> None:
-        """Dumps and flushes on the hosts that have any, before anything is paused."""
-        seconds = before_seconds(self.set)
-        if seconds:
-            with self._step("before", seconds):
-                failed = together({h: partial(self._before_one, h, s) for h, s in seconds.items()})
-            for host, errors in failed.items():
-                for name, error in errors.items():
-                    self._leave_out(SourceKey(host, name), error, teller)
+        """While all services run: dumps and flushes on the hosts that have any, and then, on those
+        that are to be paused, the look whether snapshots can be taken."""
+        slow = before_seconds(self.set)
+        self._ask_before("before", slow, teller)
+        quick = (h for h in self.set.hosts if h in self.set.paused_hosts and h not in slow)
+        self._ask_before("look", dict.fromkeys(quick, _LOOK_SECONDS), teller)
+
+    def _ask_before(self, step: str, seconds: Mapping[str, int], teller: Teller) -> None:
+        if not seconds:
+            return
+        with self._step(step, seconds):
+            failed = together({h: partial(self._before_one, h, s) for h, s in seconds.items()})
+        for host, errors in failed.items():
+            for name, error in errors.items():
+                self._leave_out(SourceKey(host, name), error, teller)
 
     def _before_one(self, host: str, seconds: int) -> Mapping[str, SourceFailed]:
         return self.capsules[host].before(run=self.run, set_name=self.set.name, timeout=seconds)

@@ -12,11 +12,10 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from zrep.errors import ZfsError
-from zrep.host.port import Host
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.zfs import argv, wording
 from zrep.zfs.cli import CliZfs
@@ -57,11 +56,14 @@ def lzc_version() -> str | None:
 
 
 class LzcZfs(CliZfs):
-    """See zrep.zfs.port.Zfs for what each operation promises. `host` must be this machine."""
+    """See zrep.zfs.port.Zfs for what each operation promises. `host` must be this machine.
 
-    def __init__(self, host: Host) -> None:
-        super().__init__(host)
-        self._lzc = load()
+    The library is loaded with the first write, for that takes longer than most reads.
+    """
+
+    @cached_property
+    def _lzc(self) -> Any:
+        return load()
 
     def snapshot(self, names: Sequence[SnapshotName], properties: Mapping[str, str]) -> None:
         if not names:
