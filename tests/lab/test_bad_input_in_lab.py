@@ -101,8 +101,15 @@ def test_a_source_that_is_not_mounted_is_never_pulled(zrep: Zrep, before: str) -
     _refused(zrep, before, "sync", status=10, says="/srv/mail")
 
 
-@pytest.mark.parametrize("verb", ["show", "mount"])
-@pytest.mark.parametrize("text", ["20010101_000000", "1", "latest~"])
+@pytest.mark.parametrize(
+    ("verb", "text"),
+    [
+        ("show", "20010101_000000"),
+        ("mount", "20010101_000000"),
+        ("mount", "1"),
+        ("show", "latest~"),
+    ],
+)
 def test_an_id_that_does_not_exist_is_refused(
     zrep: Zrep, before: str, verb: str, text: str
 ) -> None:

@@ -256,7 +256,11 @@ def test_snapshot_and_release_twice(platform: Platform, host: str, source: str, 
         assert platform.left(host) == ""
 
 
-@pytest.mark.parametrize("source", [MAIL, LOCAL, ETC], ids=lambda s: str(s.key))
+@pytest.mark.parametrize(
+    "source",
+    [MAIL, pytest.param(LOCAL, marks=pytest.mark.long), pytest.param(ETC, marks=pytest.mark.long)],
+    ids=lambda s: str(s.key),
+)
 @pytest.mark.usefixtures("released")
 def test_a_source_arrives_as_it_was_at_the_instant_of_its_snapshot(
     platform: Platform, source: Source
@@ -414,12 +418,12 @@ def kill_at(node: Node, verb: str, seconds: float, *, whole_group: bool) -> None
     )
 
 
-# Each verb on each kind of volume; the other pairs only when there is time.
+# One of four pairs of verb and volume; the others when there is time.
 @pytest.mark.parametrize(
     ("verb", "host"),
     [
         ("snapshot", "manager-1"),
-        ("release", "cassandra-1"),
+        pytest.param("release", "cassandra-1", marks=pytest.mark.long),
         pytest.param("snapshot", "cassandra-1", marks=pytest.mark.long),
         pytest.param("release", "manager-1", marks=pytest.mark.long),
     ],

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(1800)
 # Emulated, `zfs list` takes a thirtieth of a second for each snapshot, and sanoid asks more than
 # once: more snapshots when asked for.
 HOURS, KEPT = 100, 94
-DATASETS = int(os.environ.get("ZREP_LAB_SNAPSHOTS", "1000")) // HOURS
+DATASETS = int(os.environ.get("ZREP_LAB_SNAPSHOTS", "300")) // HOURS
 CONF = """\
 [{pool}]
 use_template = few

@@ -27,13 +27,6 @@ def two_backups(world: World, zrep: Zrep) -> list[dict[str, Any]]:
     return zrep.backups()[:2]
 
 
-@pytest.fixture
-def mounted(zrep: Zrep, two_backups: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    session = zrep.json("mount", two_backups[0]["id"])
-    yield session
-    zrep("umount", session["session"])
-
-
 def test_both_runs_are_listed_complete_and_newest_first(two_backups: list[dict[str, Any]]) -> None:
     assert [b["state"] for b in two_backups] == ["complete", "complete"]
     assert two_backups[0]["id"] > two_backups[1]["id"]
@@ -56,33 +49,39 @@ def test_the_second_backup_holds_only_what_changed(two_backups: list[dict[str, A
     assert 1 << 20 <= newer["written"] < (1 << 20) + (256 << 10)
 
 
-def test_the_clone_is_byte_for_byte_the_source(
-    world: World, zrep: Zrep, mounted: dict[str, Any]
-) -> None:
-    node, path, key = STATIC
-    assert tree_sum(zrep.node, mounted["paths"][key] + "/files") == tree_sum(world.node(node), path)
+class TestAClone:
+    @pytest.fixture(scope="class")
+    def mounted(self, zrep: Zrep, two_backups: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        session = zrep.json("mount", two_backups[0]["id"])
+        yield session
+        zrep("umount", session["session"])
 
+    def test_it_is_byte_for_byte_the_source(
+        self, world: World, zrep: Zrep, mounted: dict[str, Any]
+    ) -> None:
+        node, path, key = STATIC
+        here = tree_sum(zrep.node, mounted["paths"][key] + "/files")
+        assert here == tree_sum(world.node(node), path)
 
-@pytest.mark.parametrize(
-    ("key", "folder"),
-    [("manager-1/mail", ""), ("cassandra-1/local", "/var/volumes/cassandra")],
-)
-def test_what_was_read_from_a_snapshot_is_of_one_instant(
-    zrep: Zrep, mounted: dict[str, Any], key: str, folder: str
-) -> None:
-    """A service wrote all the time: neither its ledger nor the files beside it are torn."""
-    path = mounted["paths"][key] + folder
-    names = ("ledger.log", "intent", "done")
-    ledger, intent, done = (zrep.node.run(f"cat {path}/{name}").stdout for name in names)
-    verdict = judge(ledger=ledger, intent=intent, done=done)
-    assert verdict.faults == ()
-    assert verdict.last_seq > 1
+    @pytest.mark.parametrize(
+        ("key", "folder"),
+        [("manager-1/mail", ""), ("cassandra-1/local", "/var/volumes/cassandra")],
+    )
+    def test_what_was_read_from_a_snapshot_is_of_one_instant(
+        self, zrep: Zrep, mounted: dict[str, Any], key: str, folder: str
+    ) -> None:
+        """A service wrote all the time: neither its ledger nor the files beside it are torn."""
+        path = mounted["paths"][key] + folder
+        names = ("ledger.log", "intent", "done")
+        ledger, intent, done = (zrep.node.run(f"cat {path}/{name}").stdout for name in names)
+        verdict = judge(ledger=ledger, intent=intent, done=done)
+        assert verdict.faults == ()
+        assert verdict.last_seq > 1
 
-
-def test_a_clone_is_read_only_and_runs_nothing(zrep: Zrep, mounted: dict[str, Any]) -> None:
-    path = mounted["paths"]["manager-1/mail"]
-    options = zrep.node.run(f"findmnt -n -o OPTIONS {path}").stdout.strip().split(",")
-    assert {"ro", "nosuid", "nodev", "noexec"} <= set(options)
+    def test_it_is_read_only_and_runs_nothing(self, zrep: Zrep, mounted: dict[str, Any]) -> None:
+        path = mounted["paths"]["manager-1/mail"]
+        options = zrep.node.run(f"findmnt -n -o OPTIONS {path}").stdout.strip().split(",")
+        assert {"ro", "nosuid", "nodev", "noexec"} <= set(options)
 
 
 def test_a_session_is_listed_and_gone_after_umount(
@@ -139,7 +138,7 @@ def test_the_offsite_copy_is_the_source_and_the_second_run_sends_only_the_change
 
 
 def test_the_manifest_travels_to_the_replica(world: World, zrep: Zrep, local_site: Site) -> None:
-    zrep("replicate", "offsite")
+    """All is replicated by now."""
     text = f"""
 [target]
 dataset = "{local_site.replica_dataset}"
@@ -155,7 +154,6 @@ policy = "production"
 def test_a_divergent_replica_is_a_conflict_and_nothing_is_rolled_back(
     world: World, zrep: Zrep, local_site: Site
 ) -> None:
-    zrep("replicate", "offsite")
     dataset = f"{local_site.replica_dataset}/manager-1/mail"
     world.node("offsite").run(f"zfs snapshot {dataset}@somebody-elses")
     zrep("sync")
@@ -169,9 +167,7 @@ def test_a_divergent_replica_is_a_conflict_and_nothing_is_rolled_back(
 
 
 def test_prune_explains_then_destroys_exactly_that(zrep: Zrep) -> None:
-    """Two hourlies are wanted; three days later the others are old enough to go."""
-    for _ in range(2):
-        zrep("sync")
+    """Three days later those that other tests have made are old enough to go, but the newest."""
     before = zrep.backups()
     zrep.node.run("mkdir -p /etc/zrep/policies")
     zrep.node.push_bytes(b"# two\nhourly = 2\nmanual = 0\n", "/etc/zrep/policies/two.toml")
@@ -185,7 +181,7 @@ def test_prune_explains_then_destroys_exactly_that(zrep: Zrep) -> None:
     finally:
         zrep.node.run("date -s '-3 days' >/dev/null")
     doomed = {b["id"] for b in plan["backups"] if not b["keep"]}
-    assert doomed
+    assert len(doomed) >= 2
     assert all(b["reasons"] for b in plan["backups"])
     assert done["failed"] == {}
     assert [b["id"] for b in zrep.backups()] == [b["id"] for b in before if b["id"] not in doomed]
