@@ -19,11 +19,9 @@ WORLDS = worlds()
 # the very code of the command, which test_the_library_is_asked_where_it_differs holds on to.
 APART = {
     "cli-ssh": frozenset({"TestSnapshot", "TestHolds", "TestProperties"}),
-    "lzc": frozenset({"TestSnapshot", "TestDestroySnapshots", "TestHolds", "TestBookmarks"}),
+    "lzc": frozenset({"TestSnapshot", "TestDestroySnapshots"}),
 }
-BY_LIBRARY = frozenset(
-    {"snapshot", "destroy_snapshots", "hold", "release", "_make_bookmark", "destroy_bookmark"}
-)
+BY_LIBRARY = frozenset({"snapshot", "destroy_snapshots"})
 
 
 def runs_on(case: str, implementation: str) -> bool:

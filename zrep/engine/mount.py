@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from zrep.engine.observe import LOCKED_DOWN, STORAGE
-from zrep.errors import DatasetMissing, UnknownName, ZfsError
+from zrep.errors import DatasetExists, DatasetMissing, UnknownName, ZfsError
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
 from zrep.model.names import DatasetName, SnapshotName
@@ -72,10 +72,8 @@ def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
     """Make and mount the clones; on failure everything this call made is taken away again."""
     root = plan.session.dataset
     properties_of_clones = clone_properties(writable=plan.session.writable)
-    _ensure_root(zfs, root.parent or root)
     with ExitStack() as undo:
-        properties = {"canmount": "noauto", **encode_session(plan.session)}
-        zfs.create(root, properties, mount=False)
+        _create_session(zfs, root, {"canmount": "noauto", **encode_session(plan.session)})
         undo.callback(zfs.destroy, root)
         zfs.mount(root)
         zfs.hold(plan.origins, plan.session.tag)
@@ -97,11 +95,14 @@ def clone_properties(*, writable: bool) -> dict[str, str]:
     return {"canmount": "noauto", "readonly": "off" if writable else "on", **LOCKED_DOWN}
 
 
-def _ensure_root(zfs: Zfs, root: DatasetName) -> None:
+def _create_session(zfs: Zfs, root: DatasetName, properties: Mapping[str, str]) -> None:
+    """With the dataset of all sessions, when this is the first."""
     try:
-        zfs.inventory(root, snapshots=False)
+        zfs.create(root, properties, mount=False)
     except DatasetMissing:
-        zfs.create(root, SESSIONS, mount=False)
+        with suppress(DatasetExists):
+            zfs.create(root.parent or root, SESSIONS, mount=False)
+        zfs.create(root, properties, mount=False)
 
 
 def list_sessions(zfs: Zfs, root: DatasetName) -> Sequence[Session]:

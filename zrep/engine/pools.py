@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from zrep.errors import DatasetMissing
@@ -18,18 +17,12 @@ from zrep.model.pool_view import PoolView, view_inventory
 from zrep.model.sanoid import number
 from zrep.planner.effective import Effective
 from zrep.planner.simulate_policy import DatasetPlan, plan_datasets
-from zrep.zfs.cli import CliZfs
-from zrep.zfs.lzc import LzcZfs
+from zrep.zfs.here import zfs_on
 from zrep.zfs.port import Zfs
 from zrep.zfs.zpool import pool_capacities
 
 DEFAULT = Housekeeping()
 Settings = Callable[[PoolView], Sequence[Effective]]
-
-
-def zfs_on(host: Host) -> Zfs:
-    """ZFS of this machine: through libzfs_core where that is installed."""
-    return LzcZfs(host) if find_spec("libzfs_core") is not None else CliZfs(host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

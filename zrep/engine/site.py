@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from zrep.engine.pools import zfs_on
 from zrep.errors import UnknownName
 from zrep.host.local import LocalHost
 from zrep.host.port import Host
@@ -16,6 +15,7 @@ from zrep.host.ssh_argv import SshEndpoint
 from zrep.model.names import DatasetName
 from zrep.model.source import Address, BackupSet, Config, Replica
 from zrep.zfs.cli import CliZfs
+from zrep.zfs.here import zfs_on
 from zrep.zfs.port import Zfs
 
 T = TypeVar("T")

@@ -1,23 +1,21 @@
-"""The Zfs port on this machine: atomic writes straight to the kernel through libzfs_core.
+"""The Zfs port on this machine: what many snapshots take part in goes straight to the kernel.
 
-One call each, whatever the number of snapshots. Reads, mounts, streams and everything that takes
-native properties (which the kernel wants typed, as only the `zfs` command knows how) are the
-command's: see zrep.zfs.cli.
+Taken or destroyed through libzfs_core, one call each whatever their number, with an answer for each
+of them. All else is the command's, which does as well: see zrep.zfs.cli.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from zrep.errors import ZfsError
-from zrep.model.names import DatasetName, SnapshotName
-from zrep.zfs import argv, wording
+from zrep.model.names import SnapshotName
+from zrep.zfs import wording
 from zrep.zfs.cli import CliZfs
 
 _INSTALL = "install python3-pyzfs of the same version as zfsutils-linux"
@@ -58,7 +56,7 @@ def lzc_version() -> str | None:
 class LzcZfs(CliZfs):
     """See zrep.zfs.port.Zfs for what each operation promises. `host` must be this machine.
 
-    The library is loaded with the first write, for that takes longer than most reads.
+    The library is loaded when it is first asked: that takes longer than most reads do.
     """
 
     @cached_property
@@ -70,7 +68,10 @@ class LzcZfs(CliZfs):
             return
         words = {key.encode(): os.fsencode(value) for key, value in properties.items()}
         failures = self._failures(lambda: self._lzc.lzc_snapshot(_raw(names), words))
-        self._raise_first(failures, f"cannot snapshot {len(names)} datasets as @{names[0].snap}")
+        if failures:
+            what = f"cannot snapshot {len(names)} datasets as @{names[0].snap}"
+            number, text = failures[0].number, failures[0].text
+            raise wording.error_from_errno(number, text, what=what, where=self.host.name)
 
     def destroy_snapshots(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, str]:
         """The kernel destroys all or none, and names those it refuses: leave them out, repeat."""
@@ -92,60 +93,6 @@ class LzcZfs(CliZfs):
             return dict.fromkeys(names, failures[0].text)
         return refused
 
-    def hold(self, names: Sequence[SnapshotName], tag: str) -> None:
-        held: list[SnapshotName] = []
-        for group in _by_pool(names):
-            bad, fresh = self._hold_fresh(group, tag)
-            held += fresh
-            if bad:
-                self.release(held, tag)
-                self._raise_first(bad, f"cannot hold {len(names)} snapshots")
-
-    def _hold_fresh(
-        self, names: Sequence[SnapshotName], tag: str
-    ) -> tuple[Sequence[_Failure], Sequence[SnapshotName]]:
-        """The failures, and what is held now that was not before.
-
-        The kernel refuses all when one has the tag already, and names one such: leave it out.
-        Missing snapshots do not keep the others from being held.
-        """
-        fresh = list(names)
-        while fresh:
-            failures, missing = self._hold_once(fresh, tag)
-            if not failures:
-                return [_missing(name) for name in missing], fresh
-            ready = {f.name for f in failures if f.number == errno.EEXIST}
-            rest = [name for name in fresh if str(name) not in ready]
-            if len(rest) == len(fresh):
-                return failures, ()
-            fresh = rest
-        return (), ()
-
-    def _hold_once(
-        self, names: Sequence[SnapshotName], tag: str
-    ) -> tuple[Sequence[_Failure], Sequence[str]]:
-        missing: list[bytes] = []
-        holds = dict.fromkeys(_raw(names), tag.encode())
-        failures = self._failures(lambda: missing.extend(self._lzc.lzc_hold(holds)))
-        return failures, [name.decode() for name in missing]
-
-    def release(self, names: Sequence[SnapshotName], tag: str) -> None:
-        for group in _by_pool(names):
-            holds = {name: [tag.encode()] for name in _raw(group)}
-            failures = self._failures(partial(self._lzc.lzc_release, holds))
-            bad = [f for f in failures if f.number != errno.ENOENT]
-            self._raise_first(bad, f"cannot release {len(names)} snapshots")
-
-    def _make_bookmark(self, snapshot: SnapshotName, mark: str) -> None:
-        wanted = {argv.bookmark_name(snapshot.dataset, mark).encode(): str(snapshot).encode()}
-        failures = self._failures(lambda: self._lzc.lzc_bookmark(wanted))
-        self._raise_first(failures, f"cannot bookmark {snapshot} as #{mark}")
-
-    def destroy_bookmark(self, dataset: DatasetName, mark: str) -> None:
-        name = argv.bookmark_name(dataset, mark)
-        failures = self._failures(lambda: self._lzc.lzc_destroy_bookmarks([name.encode()]))
-        self._raise_first(failures, f"cannot destroy {name}")
-
     def _failures(self, call: Callable[[], object]) -> Sequence[_Failure]:
         """Make one call; what it failed on, each object with its own errno."""
         try:
@@ -157,18 +104,9 @@ class LzcZfs(CliZfs):
             ]
         return ()
 
-    def _raise_first(self, failures: Sequence[_Failure], what: str) -> None:
-        if failures:
-            number, text = failures[0].number, failures[0].text
-            raise wording.error_from_errno(number, text, what=what, where=self.host.name)
-
 
 def _raw(names: Iterable[SnapshotName]) -> list[bytes]:
     return [str(name).encode() for name in names]
-
-
-def _missing(name: str) -> _Failure:
-    return _Failure(name=name, number=errno.ENOENT, text=f"{name}: dataset does not exist")
 
 
 def _explained(error: Any) -> str:
