@@ -1,9 +1,10 @@
-"""What zrep adds to rsync, and what `parallel` saves, on the lab's machines.
+"""What zrep adds to rsync, how soon a backup can be looked into, and what `parallel` saves, on the
+lab's machines.
 
 A source of many small files of which none has changed: `zrep sync` and plain `rsync` of the same
-files between the same hosts, in turns. Then two such sources on two hosts, one after the other and
-both at once. `python -m bench.transfer [FILES]`; with 100,000 it takes most of an hour on emulated
-machines.
+files between the same hosts, in turns. Then `zrep mount` of its backup until `ls` has printed the
+first byte of its folder. Then two such sources on two hosts, one after the other and both at once.
+`python -m bench.transfer [FILES]`; with 100,000 it takes most of an hour on emulated machines.
 """
 
 import statistics
@@ -39,6 +40,13 @@ PLAIN = (
     "-e 'ssh -i /root/plain -o StrictHostKeyChecking=no' "
     "root@manager-1:/srv/mail/ /backup/plain/ >/dev/null"
 )
+# When it began and when the first name was there, in nanoseconds, and the session.
+LOOK = r"""
+begun=$(date +%s%N)
+zrep mount latest --source manager-1/mail >/tmp/mounted
+ls "$(cut -s -f2 /tmp/mounted)" | head -c1 >/dev/null
+echo $begun $(date +%s%N) $(sed -n 's/^session \([^ ]*\) .*/\1/p' /tmp/mounted)
+"""
 # Folders of a thousand files of a few hundred bytes.
 FILL = """
 import os, sys
@@ -59,8 +67,11 @@ def main() -> None:
         world.ensure_up(SITE.nodes, tied=True)
         deploy(world, SITE)
         target = world.node("target")
-        fill(world.node("manager-1"), "/srv/mail", files)
+        manager = world.node("manager-1")
+        manager.run("lvextend -q -L 2G vg_docker/tlv_mail && xfs_growfs /srv/mail")
+        fill(manager, "/srv/mail", files)
         compare_with_rsync(world, target, files)
+        look_into(target)
         fill(world.node("cassandra-1"), "/docker_local", files)
         compare_parallel(world, target)
     finally:
@@ -89,6 +100,20 @@ def compare_with_rsync(world: World, target: Node, files: int) -> None:
     tell({name: [run()] for name, run in runs.items()})
     print("nothing has changed since:", flush=True)
     tell(take_turns(runs))
+
+
+def look_into(target: Node) -> None:
+    """On the machine itself, as an operator sees it."""
+    print("a backup is mounted and its folder listed:", flush=True)
+    times = []
+    for _ in range(ROUNDS):
+        begun, listed, session = target.run(LOOK).stdout.split()
+        times.append((int(listed) - int(begun)) / 1e9)
+        target.run(f"zrep umount {session}")
+    each = ", ".join(f"{t:.1f}" for t in times)
+    print(
+        f"  mount to the first byte median {statistics.median(times):.2f} s  ({each})", flush=True
+    )
 
 
 def compare_parallel(world: World, target: Node) -> None:
