@@ -29,28 +29,21 @@ collect_ignore = (
     [] if "ZREP_LAB_PENDING" in os.environ else [f"test_{name}_in_lab.py" for name in PENDING]
 )
 # Longest first, so that workers end together; what shares a site stands together.
-ORDER = (
-    "zfs_contract",
-    "restore",
-    "slice",
-    "bad_input",
-    "kill",
-    "quiesce",
-    "capsules",
-    "remote_target",
-    "policies",
-    "dump",
-)
+ORDER = ("zfs_contract", "slice", "kill", "bad_input", "quiesce", "remote_target")
 # Files whose every test counts as long: what they show is shown by contract tests as well, or, as
 # far as the machines matter, by the files that are left.
 LONG_FILES = (
     "audit",
     "browse",
+    "capsules",
     "check",
     "drill",
+    "dump",
     "gluster",
     "guard",
     "import",
+    "policies",
+    "restore",
     "restore_from_offsite",
     "restore_to_uat",
     "sheet_from_director",

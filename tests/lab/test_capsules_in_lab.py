@@ -256,11 +256,7 @@ def test_snapshot_and_release_twice(platform: Platform, host: str, source: str, 
         assert platform.left(host) == ""
 
 
-@pytest.mark.parametrize(
-    "source",
-    [MAIL, pytest.param(LOCAL, marks=pytest.mark.long), pytest.param(ETC, marks=pytest.mark.long)],
-    ids=lambda s: str(s.key),
-)
+@pytest.mark.parametrize("source", [MAIL, LOCAL, ETC], ids=lambda s: str(s.key))
 @pytest.mark.usefixtures("released")
 def test_a_source_arrives_as_it_was_at_the_instant_of_its_snapshot(
     platform: Platform, source: Source
@@ -418,16 +414,8 @@ def kill_at(node: Node, verb: str, seconds: float, *, whole_group: bool) -> None
     )
 
 
-# One of four pairs of verb and volume; the others when there is time.
-@pytest.mark.parametrize(
-    ("verb", "host"),
-    [
-        ("snapshot", "manager-1"),
-        pytest.param("release", "cassandra-1", marks=pytest.mark.long),
-        pytest.param("snapshot", "cassandra-1", marks=pytest.mark.long),
-        pytest.param("release", "manager-1", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("verb", ["snapshot", "release"])
 @pytest.mark.usefixtures("released")
 def test_a_capsule_killed_anywhere_is_settled_by_the_next(
     platform: Platform, host: str, verb: str
@@ -473,7 +461,6 @@ def test_what_is_not_ours_is_never_removed(platform: Platform) -> None:
     node.run(f"lvremove -q -y {vg}/zrep_{RUN}_looks {vg}/precious {vg}/mine")
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("released")
 def test_after_a_crash_of_the_host_leftovers_are_found_and_removed(platform: Platform) -> None:
     node = platform.node("cassandra-1")

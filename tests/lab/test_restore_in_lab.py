@@ -183,7 +183,6 @@ def replicas(world: World, service: str) -> int:
     return int(text.stdout)
 
 
-@pytest.mark.long
 def test_unarmed_hosts_are_refused_and_nothing_is_touched(
     world: World, zrep: Zrep, backup: str
 ) -> None:
@@ -222,7 +221,6 @@ def test_everything_destroyed_comes_back_and_services_run_on_exactly_that(
         assert left.strip() == ""
 
 
-@pytest.mark.long
 def test_one_service_comes_back_while_the_others_run_and_lose_nothing(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
@@ -239,7 +237,6 @@ def test_one_service_comes_back_while_the_others_run_and_lose_nothing(
     assert longest_silence(now[before.rindex("\n", 0, -1) + 1 :]) < 30
 
 
-@pytest.mark.long
 def test_a_path_comes_back_beside_what_is_there(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
@@ -252,7 +249,6 @@ def test_a_path_comes_back_beside_what_is_there(
     node.run(f"rm -r {beside}")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "step", ["service-down", "safety", "write", "verify", "close", "service-up"]
 )
@@ -276,7 +272,6 @@ def test_killed_at_any_step_the_service_stays_down_and_resuming_finishes_it(
     assert [s for s in sessions if s["purpose"].startswith("restore")] == []
 
 
-@pytest.mark.long
 def test_a_boot_disarms_and_the_service_stays_down_until_resumed(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
@@ -294,7 +289,6 @@ def test_a_boot_disarms_and_the_service_stays_down_until_resumed(
     continues(world, zrep, CASSANDRA, saved)
 
 
-@pytest.mark.long
 def test_a_link_cut_in_the_transfer_leaves_it_resumable(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
@@ -333,7 +327,6 @@ exit 1
 """
 
 
-@pytest.mark.long
 def test_a_full_disk_leaves_the_service_stopped_and_the_restore_resumable(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
@@ -351,7 +344,6 @@ def test_a_full_disk_leaves_the_service_stopped_and_the_restore_resumable(
     assert replicas(world, "mail") == 1
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("step", ["halt", "write", "unhalt"])
 def test_a_restore_of_everything_killed_at_any_step_is_finished_by_resuming(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None, step: str

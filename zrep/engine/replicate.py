@@ -65,7 +65,9 @@ class Sides:
         )
 
     def plan(self) -> tuple[ReplicaStep, ...]:
-        source, replica = self.observe()
+        return self.plan_for(*self.observe())
+
+    def plan_for(self, source: Inventory, replica: Inventory) -> tuple[ReplicaStep, ...]:
         return plan_replica(source, replica, root=self.root, to=self.replica.dataset)
 
 
@@ -102,7 +104,8 @@ def replicate(sides: Sides, journal: Journal, progress: Progress) -> ReplicaRepo
     failed: list[Failed] = []
     diverged: list[Diverged] = []
     current: list[DatasetName] = []
-    for step in sides.plan():
+    seen = sides.observe()
+    for step in sides.plan_for(*seen):
         match step:
             case UpToDate():
                 current.append(step.source)
@@ -114,7 +117,7 @@ def replicate(sides: Sides, journal: Journal, progress: Progress) -> ReplicaRepo
                 except ZrepError as error:
                     progress.warn(f"{step.source}: {error}")
                     failed.append(Failed(source=step.source, error=error))
-    settle(sides, journal)
+    settle(sides, sides.observe() if sent or failed else seen, journal)
     return ReplicaReport(
         replica=sides.replica.name,
         sent=tuple(sent),
@@ -173,9 +176,9 @@ def _after_resume(
             yield from _follow(sides, step, journal, progress)
 
 
-def settle(sides: Sides, journal: Journal) -> None:
+def settle(sides: Sides, seen: tuple[Inventory, Inventory], journal: Journal) -> None:
     """Hold and bookmark the common bases, let go of older ones, copy manifests over."""
-    source, replica = sides.observe()
+    source, replica = seen
     found = tuple(pairs(source, replica, root=sides.root, to=sides.replica.dataset))
     plan = plan_settlement(
         found,
