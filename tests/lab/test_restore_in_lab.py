@@ -170,6 +170,12 @@ def continues(world: World, zrep: Zrep, writer: Writer, saved: dict[str, str]) -
     assert seqs == list(range(1, len(seqs) + 1))
 
 
+def resume(zrep: Zrep, *, status: int = 0) -> str:
+    """Go on with the newest restore; what it said."""
+    newest = zrep.json("restore", "--list")[0]["restore"]
+    return zrep("restore", "--resume", newest, "--yes", timeout=SLOW, status=status).stderr
+
+
 def longest_silence(text: str) -> float:
     """Seconds between two of these records; one that is cut off is still being written."""
     times = [r.time for r in map(parse_record, text.splitlines()) if r is not None]
@@ -264,7 +270,7 @@ def test_killed_at_any_step_the_service_stays_down_and_resuming_finishes_it(
         assert replicas(world, "mail") == 0
     unfinished: list[dict[str, Any]] = zrep.json("restore", "--list")
     assert unfinished[0]["state"] == "running"
-    zrep("restore", "--resume", "--yes", timeout=SLOW)
+    resume(zrep)
     continues(world, zrep, MAIL, saved)
     assert replicas(world, "mail") == 1
     assert zrep.json("restore", "--list")[0]["state"] == "done"
@@ -280,12 +286,16 @@ def test_a_boot_disarms_and_the_service_stays_down_until_resumed(
     zrep.node.run(words, timeout=SLOW)
     node = world.node("cassandra-1")
     node.crash()
-    node.wait_healthy()
+    node.run(
+        "for i in $(seq 240); do mountpoint -q /docker_local && docker info >/dev/null 2>&1 && "
+        "exit 0; sleep 1; done; exit 1",
+        timeout=300,
+    )
     assert "not armed" in node.run(f"{ARM} --status").stdout
     assert node.run("docker ps -q --filter name=cassandra").stdout == ""
-    assert "not armed" in zrep("restore", "--resume", "--yes", status=5).stderr
+    assert "not armed" in resume(zrep, status=5)
     node.run(f"{ARM} --all")
-    zrep("restore", "--resume", "--yes", timeout=SLOW)
+    resume(zrep)
     continues(world, zrep, CASSANDRA, saved)
 
 
@@ -312,7 +322,7 @@ def test_a_link_cut_in_the_transfer_leaves_it_resumable(
     finally:
         zrep.node.link(True)
     if zrep.json("restore", "--list")[0]["state"] != "done":
-        zrep("restore", "--resume", "--yes", timeout=SLOW)
+        resume(zrep)
     continues(world, zrep, MAIL, saved)
 
 
@@ -334,12 +344,14 @@ def test_a_full_disk_leaves_the_service_stopped_and_the_restore_resumable(
     node = world.node("manager-1")
     destroy(node, "/srv/mail")
     node.run(HOG, timeout=90)
-    done = zrep("restore", "latest", "--service", "post", "--yes", timeout=SLOW, status=10)
-    assert "No space left on device" in done.stderr
+    try:
+        done = zrep("restore", "latest", "--service", "post", "--yes", timeout=SLOW, status=10)
+    finally:
+        node.run("systemctl stop hog")
+    assert "no space is left on the destination" in done.stderr
     assert replicas(world, "mail") == 0
     assert zrep.json("restore", "--list")[0]["state"] != "done"
-    node.run("systemctl stop hog")
-    zrep("restore", "--resume", "--yes", timeout=SLOW)
+    resume(zrep)
     continues(world, zrep, MAIL, saved)
     assert replicas(world, "mail") == 1
 
@@ -356,6 +368,6 @@ def test_a_restore_of_everything_killed_at_any_step_is_finished_by_resuming(
     if step == "write":
         for host in HOSTS:
             assert world.node(host).run("pgrep -x dockerd || true").stdout == ""
-    zrep("restore", "--resume", "--yes", timeout=SLOW)
+    resume(zrep)
     for writer in (MAIL, WEB, CASSANDRA):
         continues(world, zrep, writer, saved)
