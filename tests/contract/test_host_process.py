@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -120,13 +121,24 @@ def test_without_setpriv_nothing_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert caught.value.returncode == 127
 
 
-def test_without_descriptors_nothing_is_left_running(tmp_path: Path) -> None:
+@pytest.fixture
+def lowest_free() -> Iterator[int]:
+    """A descriptor above which none is open, and below which none is free."""
+    top = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    opened = [os.open("/dev/null", os.O_RDONLY)]
+    while opened[-1] <= top:
+        opened.append(os.open("/dev/null", os.O_RDONLY))
+    os.close(opened[-1])
+    yield opened.pop()
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+def test_without_descriptors_nothing_is_left_running(tmp_path: Path, lowest_free: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.open("/dev/null", os.O_RDONLY)
-    os.close(free)
     file = tmp_path / "pid"
     for room in range(12):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (free + room, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + room, hard))
         try:
             with pytest.raises((CommandFailed, CommandTimeout)) as caught:
                 run(sleeper(file), timeout=0.2)
