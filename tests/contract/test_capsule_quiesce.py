@@ -365,7 +365,7 @@ def test_what_was_looked_at_just_before_the_pause_is_not_looked_at_in_it(
     assert capsules.before(run=RUN, set_name=SET) == {}
     noted = world.run("cat", READY).stdout.split()
     assert noted[0] == RUN
-    world.run("tee", READY, stdin=f"{run} {int(noted[1]) - seconds_ago} \n")
+    world.run("tee", READY, stdin=f"{run} {int(noted[1]) - seconds_ago * 1000} \n")
     capsules.quiesce(run=RUN, set_name=SET)
     world.run("umount", str(world.source))
     if trusted:

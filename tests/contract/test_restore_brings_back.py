@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.contract.capsule_world import can_unshare
+from tests.contract.platform_world import back_up
 from tests.contract.restore_world import (
     MAIL,
     WEB,
@@ -234,14 +236,21 @@ def test_unarmed_is_refused_with_the_command_that_arms(site: RestoreSite) -> Non
     assert nothing_is_left(site)
 
 
-@pytest.mark.parametrize("text", ["20990101_000000", "2", "", "*"])
-def test_a_wrong_id_is_refused(site: RestoreSite, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("20990101_000000", "no backup"),
+        ("2", "is ambiguous"),
+        ("", "no backup"),
+        ("*", "no backup"),
+    ],
+)
+def test_a_wrong_id_is_refused(site: RestoreSite, text: str, why: str) -> None:
     site.arm()
-    if text == "2":
-        fill(site, BACKUP)
-        sync(site, None, Told())
-    with pytest.raises(ZrepError):
+    back_up(site, datetime.now(UTC) + timedelta(minutes=1))
+    with pytest.raises(ZrepError, match=why):
         bring(site, backup=text)
+    assert live(site) == SINCE
 
 
 def test_what_the_backup_does_not_have_is_refused(site: RestoreSite) -> None:

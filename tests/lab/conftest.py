@@ -30,8 +30,8 @@ collect_ignore = (
 )
 # Longest first, so that workers end together; what shares a site stands together.
 ORDER = ("zfs_contract", "slice", "kill", "bad_input", "quiesce", "remote_target")
-# Files whose every test counts as long: what they show is shown by contract tests as well, or, as
-# far as the machines matter, by the files that are left.
+# Files whose every test counts as long. With stand-ins for the machines' parts tests/contract shows
+# the same; on real ones only these do.
 LONG_FILES = (
     "audit",
     "browse",

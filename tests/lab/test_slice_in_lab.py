@@ -49,13 +49,14 @@ def test_the_second_backup_holds_only_what_changed(two_backups: list[dict[str, A
     assert 1 << 20 <= newer["written"] < (1 << 20) + (256 << 10)
 
 
-class TestAClone:
-    @pytest.fixture(scope="class")
-    def mounted(self, zrep: Zrep, two_backups: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        session = zrep.json("mount", two_backups[0]["id"])
-        yield session
-        zrep("umount", session["session"])
+@pytest.fixture(scope="class")
+def mounted(zrep: Zrep, two_backups: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    session = zrep.json("mount", two_backups[0]["id"])
+    yield session
+    zrep("umount", session["session"])
 
+
+class TestAClone:
     def test_it_is_byte_for_byte_the_source(
         self, world: World, zrep: Zrep, mounted: dict[str, Any]
     ) -> None:

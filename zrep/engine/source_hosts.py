@@ -19,14 +19,11 @@ from zrep.model.methods import before_seconds
 from zrep.model.source import BackupSet, Method, SourceKey
 from zrep.source.barrier import Barrier, Outcome, pause_warnings
 from zrep.source.capsule_json import ProbeReport
-from zrep.source.capsules import Capsules
+from zrep.source.capsules import SECONDS, Capsules
 from zrep.source.leftovers import clear, has_leftovers
 from zrep.source.together import together, together_until
 
 T = TypeVar("T")
-
-# As long as a probe, which looks at the same.
-_LOOK_SECONDS = 120
 
 
 class Teller(Protocol):
@@ -77,9 +74,9 @@ class SourceHosts:
         slow = before_seconds(self.set)
         self._ask_before("before", slow, teller)
         quick = (h for h in self.set.hosts if h in self.set.paused_hosts and h not in slow)
-        self._ask_before("look", dict.fromkeys(quick, _LOOK_SECONDS), teller)
+        self._ask_before("look", dict.fromkeys(quick, SECONDS["probe"]), teller)
 
-    def _ask_before(self, step: str, seconds: Mapping[str, int], teller: Teller) -> None:
+    def _ask_before(self, step: str, seconds: Mapping[str, float], teller: Teller) -> None:
         if not seconds:
             return
         with self._step(step, seconds):
@@ -88,7 +85,7 @@ class SourceHosts:
             for name, error in errors.items():
                 self._leave_out(SourceKey(host, name), error, teller)
 
-    def _before_one(self, host: str, seconds: int) -> Mapping[str, SourceFailed]:
+    def _before_one(self, host: str, seconds: float) -> Mapping[str, SourceFailed]:
         return self.capsules[host].before(run=self.run, set_name=self.set.name, timeout=seconds)
 
     def _leave_out(self, key: SourceKey, error: SourceFailed, teller: Teller) -> None:
