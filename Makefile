@@ -7,8 +7,8 @@
 SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
-# Two workers with machines of their own; files in the order that tests/lab/conftest.py gives them.
-PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two workers; who runs what, and in which order, is said in tests/lab/conftest.py.
+PYTEST := $(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # Compiling every module anew doubles the time of the unit tests.
 unexport PYTHONDONTWRITEBYTECODE
