@@ -7,8 +7,8 @@
 SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
-# Two workers; who runs what, and in which order, is said in tests/lab/conftest.py.
-PYTEST := $(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+# Two workers: tests/schedule.py says who runs what, tests/lab/conftest.py in which order.
+PYTEST := $(PY) -m pytest -p tests.schedule -n 2 --dist loadfile --no-loadscope-reorder
 
 # Compiling every module anew doubles the time of the unit tests.
 unexport PYTHONDONTWRITEBYTECODE

@@ -30,9 +30,6 @@ collect_ignore = (
 )
 # What shares a site stands together.
 ORDER = ("zfs_contract", "slice", "kill", "bad_input", "quiesce", "remote_target")
-# Needs no platform; every other file here goes to one worker: a second platform beside the first
-# makes both slower by as much as it does, and has to be deployed and filled once more.
-ALONE = "zfs_contract"
 # Files whose every test counts as long. With stand-ins for the machines' parts tests/contract shows
 # the same; on real ones only these do.
 LONG_FILES = (
@@ -56,7 +53,6 @@ LONG_FILES = (
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
         if item.path.stem.removeprefix("test_").removesuffix("_in_lab") in LONG_FILES:
@@ -66,12 +62,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=later)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=_rank)
-
-
-def _group(item: pytest.Item) -> str:
-    """What one worker runs: a file, or all that needs the platform."""
-    needs_platform = HERE in item.path.parents and ALONE not in item.path.name
-    return "platform" if needs_platform else str(item.path.relative_to(HERE.parent))
 
 
 def _rank(item: pytest.Item) -> int:
