@@ -182,7 +182,7 @@ def examples(page: str) -> list[str]:
 def test_the_documented_configuration_loads(tmp_path: Path) -> None:
     whole, *parts = examples("configuration.md")
     assert len(load_text(tmp_path, whole).sets["platform"].sources) == 3
-    assert len(parts) == 12
+    assert len(parts) == 13
 
 
 @pytest.mark.parametrize("part", examples("configuration.md")[1:])
