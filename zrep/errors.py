@@ -1,12 +1,13 @@
 """Every error zrep reports, with its message id and exit code, on one page.
 
 An error says what failed, where, why, and what to do next. The id is stable: scripts and
-monitoring may match it. Exit codes are per class; `zrep.cli.main` is the only place that turns
-an error into an exit status.
+monitoring may match it. Exit codes are per class; `exit_of` is the only place that turns an
+error into an exit status.
 """
 
 from __future__ import annotations
 
+import signal
 from enum import IntEnum
 from typing import ClassVar
 
@@ -218,8 +219,38 @@ class StillPaused(SourceFailed):
 
     id = "source.still-paused"
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Their logical names."""
+        return tuple(self.where.split(", "))
+
 
 class HookFailed(SourceFailed):
     """A hook ended with an error or ran out of time."""
 
     id = "hook.failed"
+
+
+class Terminated(BaseException):
+    """A signal asked us to end; unwinds like an interrupt so that everything is undone."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+        super().__init__(signal.Signals(signum).name)
+
+
+def exit_of(error: BaseException | None) -> int:
+    """The exit status of a command that ends with this error, or without one."""
+    match error:
+        case None:
+            return Exit.DONE
+        case ZrepError():
+            return error.exit
+        case Terminated():
+            return 128 + error.signum
+        case KeyboardInterrupt():
+            return 128 + signal.SIGINT
+        case BrokenPipeError():
+            return 128 + signal.SIGPIPE
+        case _:
+            return Exit.BUG

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from tests.contract.capsule_world import WorldHost
 from tests.contract.docker_world import DockerWorld
-from zrep.cli.main import Terminated, _terminate
+from zrep.cli.main import _terminate
 from zrep.engine.journal import Journal
 from zrep.engine.progress import Silent
 from zrep.engine.site import Site
 from zrep.engine.source_hosts import SourceHosts
+from zrep.errors import Terminated
 from zrep.host.port import Host
 from zrep.model.housekeeping import Housekeeping
 from zrep.model.names import DatasetName

@@ -1,4 +1,4 @@
-"""What policies.md and drill.md show of `zrep check` is what it says, and every check is shown."""
+"""What the documents show of `zrep check` is what it says, and every check is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zrep.planner.effective import Effective, resolve
 from zrep.report.check import render_check
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "policies.md").read_text() + (DOCS / "drill.md").read_text()
+PAGE = "".join((DOCS / f"{n}.md").read_text() for n in ("policies", "drill", "monitoring"))
 SHOWN = dict(re.findall(r"^ *\$ zrep check (\w+).*\n(.+)$", PAGE, re.MULTILINE))
 NOW = 1_714_559_400
 

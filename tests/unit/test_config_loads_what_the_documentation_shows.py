@@ -182,10 +182,10 @@ def examples(page: str) -> list[str]:
 def test_the_documented_configuration_loads(tmp_path: Path) -> None:
     whole, *parts = examples("configuration.md")
     assert len(load_text(tmp_path, whole).sets["platform"].sources) == 3
-    assert len(parts) == 12
+    assert len(parts) == 13
 
 
-@pytest.mark.parametrize("part", examples("configuration.md")[1:])
+@pytest.mark.parametrize("part", examples("configuration.md")[1:] + examples("monitoring.md"))
 def test_each_documented_part_is_right_but_for_what_it_leaves_out(
     tmp_path: Path, part: str
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zrep.cli.common import emit_json, json_option, load_config
+from zrep.cli.completion import jobs
 from zrep.cli.moments import instant, now_option
 from zrep.cli.policy_input import (
     compat_option,
@@ -49,11 +50,11 @@ class Plugin(click.Group):
 
 @click.group("check", cls=Plugin, epilog=STATUSES)
 def command() -> None:
-    """Tell monitoring how snapshots and pools are, as a Nagios or Icinga plugin does.
+    """Tell monitoring how runs, snapshots and pools are, as a Nagios or Icinga plugin does.
 
-    The line is sanoid's, so that what was made for `sanoid --monitor-...` goes on working; the
-    figures stand behind it as performance data. Each check looks at the datasets of the
-    configuration's sections and their pools, on this machine.
+    For snapshots and pools the line is sanoid's, so that what was made for `sanoid --monitor-...`
+    goes on working; the figures stand behind it as performance data. These checks look at the
+    datasets of the configuration's sections and their pools, on this machine.
 
     \b
     Examples:
@@ -61,6 +62,7 @@ def command() -> None:
       zrep check health
       zrep check capacity --json
       zrep check drill
+      zrep check runs
     """
 
 
@@ -187,6 +189,38 @@ def drill(ctx: click.Context, now: int | datetime | None, as_json: bool) -> int:
         limits = config.drilling
         drills = shelf_in(Path(config.keeping.state_dir), limits.key).proven()
         return check_drills(drills, limits, at)
+
+    return _answer(check, Compat.DEFAULT, as_json=as_json)
+
+
+@command.command("runs", epilog=STATUSES)
+@click.argument("names", metavar="[SET|REPLICA]...", nargs=-1, shell_complete=jobs)
+@now_option
+@json_option
+@click.pass_context
+def runs(
+    ctx: click.Context, names: tuple[str, ...], now: int | datetime | None, as_json: bool
+) -> int:
+    """Is the last good run of every set and replica young enough, and did the last one end well?
+
+    Older than `max_age` of [set.NAME] or [replica.NAME] warns, twice that is critical, and so is
+    what has never run, and a host that may still have containers paused. A last run that failed or
+    was partial warns. Only what the runs have written down is read.
+
+    \b
+    Examples:
+      zrep check runs
+      zrep check runs platform offsite --json
+    """
+    from zrep.engine.run_records import read_records
+    from zrep.planner.check_runs import check_runs, watched_jobs
+
+    at = instant(now, UTC)
+
+    def check() -> Check:
+        config = load_config(ctx)
+        ages = watched_jobs(config, names)
+        return check_runs(ages, read_records(Path(config.keeping.state_dir)), at)
 
     return _answer(check, Compat.DEFAULT, as_json=as_json)
 

@@ -62,6 +62,7 @@ services = _from_site(lambda site: sorted(site.config.services))
 sets = _from_site(lambda site: sorted(site.config.sets))
 deployments = _from_site(lambda site: sorted(site.config.elsewhere))
 replicas = _from_site(lambda site: sorted(site.config.replicas))
+jobs = _from_site(lambda site: sorted({*site.config.sets, *site.config.replicas}))
 
 replica_option = click.option(
     "--from",

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from zrep.errors import Exit, ZrepError
+from zrep.errors import Exit, Terminated, ZrepError, exit_of
 
 COMMANDS = {
     "sync": "Pull every source of a set and publish one backup.",
@@ -37,7 +37,8 @@ COMMANDS = {
     "explain": "Tell why a snapshot is there, and when it goes.",
     "simulate": "Show what dataset sections would take and destroy.",
     "drill": "Rehearse a restore: prove what is in a backup.",
-    "check": "Tell monitoring how snapshots and pools are.",
+    "status": "Show how the last runs ended.",
+    "check": "Tell monitoring how runs, snapshots and pools are.",
     "config": "Check, convert and show the configuration.",
     "capsule": "Render, deploy and audit what the other hosts need.",
     "docker": "See and control docker on the source hosts.",
@@ -45,14 +46,6 @@ COMMANDS = {
     "gate": "Answer a restricted key (used by authorized_keys).",
 }
 HIDDEN = frozenset({"gate"})
-
-
-class Terminated(BaseException):
-    """A signal asked us to end; unwinds like an interrupt so that everything is undone."""
-
-    def __init__(self, signum: int) -> None:
-        self.signum = signum
-        super().__init__(signal.Signals(signum).name)
 
 
 class LazyGroup(click.Group):
@@ -141,7 +134,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except ZrepError as error:
         click.echo(f"zrep: [{error.id}] {error}", err=True)
-        return error.exit
+        return exit_of(error)
     return status if isinstance(status, int) else Exit.DONE
 
 
@@ -151,14 +144,14 @@ def main() -> NoReturn:
         signal.signal(signum, _terminate)
     try:
         sys.exit(run())
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         click.echo("zrep: interrupted", err=True)
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(exit_of(stop))
     except Terminated as stop:
         click.echo(f"zrep: ended by {stop}", err=True)
-        sys.exit(128 + stop.signum)
-    except BrokenPipeError:
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(exit_of(stop))
+    except BrokenPipeError as stop:
+        sys.exit(exit_of(stop))
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:

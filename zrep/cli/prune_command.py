@@ -69,6 +69,7 @@ def command(
 def _backups(
     ctx: click.Context, file: Path | None, max_destroy: Brake | None, *, dry_run: bool
 ) -> tuple[str, dict[str, Any], bool]:
+    from zrep.cli.progress import Lines
     from zrep.engine.prune import observe_prune, prune
     from zrep.engine.site import open_site
     from zrep.report.prune import plan_json, prune_json, render_plan, render_prune
@@ -78,8 +79,8 @@ def _backups(
         if dry_run:
             plan = observe_prune(site, int(time.time()))
             return render_plan(plan), plan_json(plan), False
-        report = prune(site, max_destroy or config.keeping.brake)
-    return render_prune(report), prune_json(report), bool(report.outcome.failed)
+        report = prune(site, max_destroy or config.keeping.brake, Lines.on_stderr())
+    return render_prune(report), prune_json(report), report.trouble is not None
 
 
 def _datasets(

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option, load_config
-from zrep.errors import Exit
-
-if TYPE_CHECKING:
-    from zrep.engine.replicate import ReplicaReport
+from zrep.errors import Exit, exit_of
 
 
 @click.command("replicate")
@@ -42,7 +37,7 @@ def command(ctx: click.Context, name: str | None, dry_run: bool, as_json: bool) 
 
         report = run_replicate(site, name, Lines.on_stderr())
     _emit(as_json, report_json(report), render_report(report))
-    return _status(report)
+    return exit_of(report.trouble)
 
 
 def _emit(as_json: bool, value: object, text: str) -> None:
@@ -50,11 +45,3 @@ def _emit(as_json: bool, value: object, text: str) -> None:
         emit_json(value)
     else:
         click.echo(text)
-
-
-def _status(report: ReplicaReport) -> int:
-    if report.diverged:
-        return Exit.CONFLICT
-    if not report.failed:
-        return Exit.DONE
-    return Exit.PARTIAL if report.sent or report.up_to_date else report.failed[0].error.exit

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from zrep.cli.common import dry_run_option, emit_json, json_option, load_config
-from zrep.errors import Exit
+from zrep.errors import Exit, exit_of
 
 
 @click.command("sync")
@@ -41,7 +41,6 @@ def command(
     from zrep.cli.progress import Lines
     from zrep.engine.site import open_site
     from zrep.engine.sync import plan_sync, sync
-    from zrep.model.backup import State
     from zrep.report.recovery_sheet import papers
     from zrep.report.sync import plan_json, render_plan, render_report, report_json
 
@@ -55,5 +54,4 @@ def command(
     emit_json(report_json(report)) if as_json else click.echo(render_report(report))
     if report.still_paused is not None:
         raise report.still_paused
-    complete = report.published.manifest.state is State.COMPLETE
-    return Exit.DONE if complete else Exit.PARTIAL
+    return exit_of(report.trouble)

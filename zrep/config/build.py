@@ -13,6 +13,7 @@ from zrep.config.drill import read_checks, read_drilling
 from zrep.config.housekeeping import read_housekeeping
 from zrep.config.idle import find_idle
 from zrep.config.keys import ZREP
+from zrep.config.monitoring import read_monitoring, read_watch
 from zrep.config.schema import Section, open_document, suggest
 from zrep.config.sources import Sets, check_lengths, read_sets
 from zrep.config.values import (
@@ -51,6 +52,7 @@ def build_config(
     ssh = _read_ssh(root)
     keeping = read_housekeeping(root)
     drilling = read_drilling(root)
+    monitoring = read_monitoring(root)
     if target is not None:
         check_lengths(read.declared, target.dataset)
     if target is None or problems:
@@ -66,6 +68,7 @@ def build_config(
         elsewhere=deployments.elsewhere,
         keeping=keeping,
         drilling=drilling,
+        monitoring=monitoring,
         digest=digest,
         warnings=tuple(map(str, find_idle(document))),
     )
@@ -155,10 +158,11 @@ def _read_replicas(root: Section, policies: Policies, target: Target | None) -> 
         host = section.get("host", address)
         policy = _policy(section, policies, needed=False)
         back = section.get_or("send_back", boolean, default=False)
+        watch = read_watch(section)
         if where is None:
             continue
         replicas[name] = Replica(
-            name=name, dataset=where, policy=policy, address=host, send_back=back
+            name=name, dataset=where, policy=policy, address=host, send_back=back, watch=watch
         )
         if target and host == target.address and _overlap(replicas[name], target):
             section.note(

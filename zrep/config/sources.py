@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zrep.config.capture import Capture, read_capture
 from zrep.config.cron import cron
 from zrep.config.keys import ZREP
+from zrep.config.monitoring import read_watch
 from zrep.config.schema import Section, dotted, suggest
 from zrep.config.transfer import bandwidth, read_allowance
 from zrep.config.values import (
@@ -85,6 +86,7 @@ def _set(name: str, section: Section, sources: tuple[Source, ...], known: list[s
         parallel=section.get_or("parallel", integer(1, _MAX_PARALLEL), 1),
         bwlimit=section.get("bwlimit", bandwidth),
         ignore_mounts=section.get_or("ignore_mounts", list_of(absolute_path, empty=True), ()),
+        watch=read_watch(section),
     )
 
 

@@ -12,9 +12,13 @@ from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.mount import list_sessions
 from zrep.engine.observe import observe_target
+from zrep.engine.outwards import Outwards
+from zrep.engine.progress import Progress
 from zrep.engine.site import Site
+from zrep.errors import PartialResult, ZrepError
 from zrep.model.housekeeping import Brake
 from zrep.model.names import BackupId, SnapshotName
+from zrep.model.run_record import Job, Verb
 from zrep.model.session import session_of_tag
 from zrep.planner.backups import find_backups
 from zrep.planner.phases import Phases, check_brake
@@ -27,6 +31,17 @@ class PruneReport:
 
     plan: PrunePlan
     outcome: Outcome
+
+    @property
+    def trouble(self) -> ZrepError | None:
+        """What decides the exit status."""
+        failed = self.outcome.failed
+        if not failed:
+            return None
+        name, why = next(iter(failed.items()))
+        return PartialResult(
+            f"{len(failed)} snapshots could not be destroyed", where=str(name), why=why
+        )
 
 
 def observe_prune(site: Site, now: int) -> PrunePlan:
@@ -45,18 +60,26 @@ def observe_prune(site: Site, now: int) -> PrunePlan:
     )
 
 
-def prune(site: Site, brake: Brake) -> PruneReport:
+def prune(site: Site, brake: Brake, progress: Progress) -> PruneReport:
     """One locked run, journalled when there is something to do. The brake raises Refused."""
+    job = Job(verb=Verb.PRUNE)
     with exclusive(site.run_dir, "prune"):
         now = int(time.time())
-        plan = observe_prune(site, now)
-        check_prune(plan)
-        check_brake(plan.phases, plan.owned, brake, now=now)
-        if not (plan.phases.destroy or plan.phases.mark or plan.phases.spared):
-            return PruneReport(plan=plan, outcome=Outcome())
-        run = str(BackupId.at(datetime.fromtimestamp(now, UTC)))
-        with Journal(site.state_dir, "prune", run) as journal:
-            return PruneReport(plan=plan, outcome=_carry_out(site, plan.phases, journal, now))
+        with Outwards(site, job, progress) as outwards:
+            outwards.run = BackupId.at(datetime.fromtimestamp(now, UTC))
+            report = _prune(site, brake, outwards.run, now)
+            outwards.trouble = report.trouble
+            return report
+
+
+def _prune(site: Site, brake: Brake, run: BackupId, now: int) -> PruneReport:
+    plan = observe_prune(site, now)
+    check_prune(plan)
+    check_brake(plan.phases, plan.owned, brake, now=now)
+    if not (plan.phases.destroy or plan.phases.mark or plan.phases.spared):
+        return PruneReport(plan=plan, outcome=Outcome())
+    with Journal(site.state_dir, "prune", str(run)) as journal:
+        return PruneReport(plan=plan, outcome=_carry_out(site, plan.phases, journal, now))
 
 
 def _carry_out(site: Site, phases: Phases, journal: Journal, now: int) -> Outcome:

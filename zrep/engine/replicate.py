@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_replica, observe_target
+from zrep.engine.outwards import Outwards
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
-from zrep.errors import CommandFailed, DatasetMissing, ZrepError
+from zrep.errors import CommandFailed, Conflict, DatasetMissing, PartialResult, ZrepError
 from zrep.host.process import run_pipeline
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, DatasetName, SnapshotName
 from zrep.model.plan import Diverged, Follow, ReplicaStep, Transfer, UpToDate
+from zrep.model.run_record import Job, Verb
 from zrep.model.source import Replica
 from zrep.planner.replicate import plan_replica
 from zrep.planner.settle import Settlement, hold_tag, pairs, plan_settlement
@@ -96,6 +98,21 @@ class ReplicaReport:
     up_to_date: tuple[DatasetName, ...]
     diverged: tuple[Diverged, ...]
     failed: tuple[Failed, ...]
+
+    @property
+    def trouble(self) -> ZrepError | None:
+        """What decides the exit status: a conflict before all, then what did not arrive."""
+        if self.diverged:
+            odd = self.diverged[0]
+            text = f"{len(self.diverged)} datasets have another history on the replica"
+            return Conflict(text, where=str(odd.source), why=odd.evidence)
+        if not self.failed:
+            return None
+        first = self.failed[0]
+        if not self.sent and not self.up_to_date:
+            return first.error
+        text = f"{len(self.failed)} datasets did not arrive"
+        return PartialResult(text, where=str(first.source), why=str(first.error))
 
 
 def replicate(sides: Sides, journal: Journal, progress: Progress) -> ReplicaReport:
@@ -223,9 +240,14 @@ def sides_of(site: Site, name: str | None) -> Sides:
 def run_replicate(site: Site, name: str | None, progress: Progress) -> ReplicaReport:
     """One locked and journalled run."""
     sides = sides_of(site, name)
-    run = str(BackupId.at(datetime.now(UTC)))
+    job = Job(verb=Verb.REPLICATE, name=sides.replica.name)
+    run = BackupId.at(datetime.now(UTC))
     with (
         exclusive(site.run_dir, f"replica-{sides.replica.name}"),
-        Journal(site.state_dir, f"replicate-{sides.replica.name}", run) as journal,
+        Outwards(site, job, progress, watch=sides.replica.watch) as outwards,
     ):
-        return replicate(sides, journal, progress)
+        outwards.run = run
+        with Journal(site.state_dir, job.stem, str(run)) as journal:
+            report = replicate(sides, journal, progress)
+        outwards.trouble = report.trouble
+        return report

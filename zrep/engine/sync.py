@@ -17,6 +17,7 @@ from zrep import __version__
 from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.observe import LOCKED_DOWN, STORAGE, observe_target
+from zrep.engine.outwards import Outwards
 from zrep.engine.progress import Progress
 from zrep.engine.pull import UNCONFINED, is_confined
 from zrep.engine.recovery import Papers, lay_papers
@@ -24,12 +25,13 @@ from zrep.engine.site import Site
 from zrep.engine.source_hosts import SourceHosts
 from zrep.engine.transfer import Guards, Transfers, find_guards, settle, transfer_all
 from zrep.engine.verify_sources import verify_sources
-from zrep.errors import DatasetExists, StillPaused, ZrepError
+from zrep.errors import DatasetExists, PartialResult, StillPaused, ZrepError
 from zrep.host.mux import Stop
-from zrep.model.backup import Pause, SourceRecord
+from zrep.model.backup import Pause, SourceRecord, State
 from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
+from zrep.model.run_record import Job, Verb
 from zrep.model.source import BackupSet, Source
 from zrep.planner.backups import find_backups
 from zrep.planner.coverage import find_uncovered
@@ -57,6 +59,18 @@ class SyncReport:
     seconds: float
     warnings: tuple[str, ...]
     still_paused: StillPaused | None = None
+
+    @property
+    def trouble(self) -> ZrepError | None:
+        """What decides the exit status although there is a backup."""
+        manifest = self.published.manifest
+        if self.still_paused is not None or manifest.state is State.COMPLETE:
+            return self.still_paused
+        return PartialResult(
+            "the backup is partial",
+            where=str(self.published.label.id),
+            why="; ".join(f"{r.key}: {r.why}" for r in manifest.sources if not r.ok),
+        )
 
 
 def plan_sync(
@@ -98,10 +112,23 @@ def sync(
     `papers` make the recovery sheet; without them the backup has none.
     """
     backup_set = site.backup_set(name)
-    with exclusive(site.run_dir, f"set-{backup_set.name}") as lock:
+    job = Job(verb=Verb.SYNC, name=backup_set.name)
+    keys = tuple(str(s.key) for s in backup_set.sources)
+    with (
+        exclusive(site.run_dir, f"set-{backup_set.name}") as lock,
+        Outwards(site, job, progress, watch=backup_set.watch, keys=keys) as outwards,
+    ):
         plan = plan_sync(site, backup_set, now=datetime.now(UTC), accept=accept)
-        with Journal(site.state_dir, f"sync-{backup_set.name}", str(plan.label.id)) as journal:
-            return Run(site, plan, journal, progress, lock, papers).execute()
+        outwards.run = plan.label.id
+        with Journal(site.state_dir, job.stem, str(plan.label.id)) as journal:
+            run = Run(site, plan, journal, progress, lock, papers)
+            try:
+                report = run.execute()
+            finally:
+                if run.published is not None:
+                    outwards.published = (run.published.manifest, len(run.warnings))
+        outwards.trouble = report.trouble
+        return report
 
 
 class Run:
@@ -124,6 +151,7 @@ class Run:
         self.papers = papers
         self.started = time.monotonic()
         self.warnings: list[str] = []
+        self.published: Publish | None = None
         self.uncovered: tuple[Uncovered, ...] = ()
         self.hosts = SourceHosts(site, plan.set, self.run_id, journal, progress)
 
@@ -202,6 +230,7 @@ class Run:
         plan = self.with_papers(plan)
         with self.journal.step("publish", label=plan.label, snapshots=list(plan.snapshots)):
             self.site.target.snapshot(plan.snapshots, plan.properties)
+            self.published = plan
         self.progress.step(f"published {plan.label} ({plan.manifest.state.value})")
         return plan
 

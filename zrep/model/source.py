@@ -10,6 +10,7 @@ from enum import StrEnum
 from zrep.model.drill import Drilling
 from zrep.model.guard import Allowance
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.monitoring import Monitoring, Watch
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
 
@@ -170,6 +171,7 @@ class BackupSet:
     parallel: int = 1
     bwlimit: int | None = None
     ignore_mounts: tuple[str, ...] = ()
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -251,6 +253,7 @@ class Replica:
     policy: Policy | None = None
     address: Address | None = None
     send_back: bool = False
+    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +305,7 @@ class Config:
     scrub_time: int = SCRUB_SECONDS
     keeping: Housekeeping = field(default_factory=Housekeeping)
     drilling: Drilling = field(default_factory=Drilling)
+    monitoring: Monitoring = field(default_factory=Monitoring)
     digest: str = ""
     warnings: tuple[str, ...] = ()
     text: str = field(default="", repr=False)

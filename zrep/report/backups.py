@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from zrep.model.backup import Backup, Child, SourceRecord
+from zrep.model.run_record import iso
 from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 
@@ -133,7 +133,3 @@ def _counts(record: SourceRecord | None) -> tuple[str, ...]:
         return ("-",) * 4
     sent = size(record.transferred)
     return str(record.files), size(record.size), sent, str(record.deleted)
-
-
-def iso(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

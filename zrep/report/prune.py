@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
+from zrep.model.run_record import iso
 from zrep.planner.prune import Judgement, PrunePlan
 from zrep.planner.retention import Keep, Reason, Release
-from zrep.report.backups import iso
 from zrep.report.table import render_table, size
 
 if TYPE_CHECKING:
