@@ -141,6 +141,7 @@ def test_what_cannot_be_resumed_starts_over(far: FakeZfs, tmp_path: Path) -> Non
         transfer(far, SendSpec(snapshot=stale), here, newest.root / "h1" / "a", upto=1)
     far.release([s.name for s in far.inventory(COPY).snapshots()], "zrep:replica:offsite")
     assert far.destroy_snapshots([stale]) == {}
+    assert newest.size() > 0
     assert {c.key for c in receive(newest, tmp_path).children} == set(KEYS)
 
 
@@ -236,12 +237,15 @@ def test_a_replica_that_gives_nothing_out_is_told_how_to(far: FakeZfs, tmp_path:
         "zrep gate: refused for role replica: nothing goes out of here: [replica] send_back is not"
     )
 
-    def shut(*_: object) -> int:
-        raise ZfsError("zfs send | receive", why=why)
+    class Shut(FakeZfs):
+        def send_size(self, spec: SendSpec) -> int:
+            raise ZfsError(f"cannot send {spec.snapshot}", why=why)
 
+    here = FakeZfs(new_pool("backup"))
     with pytest.raises(Refused, match="gives nothing out") as refused:
-        receive(way(far, FakeZfs(new_pool("backup")), mover=shut), tmp_path)
+        receive(way(Shut(far.pool), here), tmp_path)
     assert "send_back = true" in refused.value.next_step
+    assert [str(d.name) for d in here.inventory(DatasetName("backup"))] == ["backup"]
 
 
 # ---- without zrep -----------------------------------------------------------------------------

@@ -78,8 +78,13 @@ class Returning:
         return sum(self._sent(t) for t in transfers)
 
     def _sent(self, transfer: Transfer) -> int:
+        """What a token resumes may be gone: then it starts over."""
         try:
             return self.source.send_size(transfer.spec)
+        except DatasetMissing:
+            if transfer.spec.token is None:
+                raise
+            return self.source.send_size(replace(transfer.spec, token=None))
         except ZfsError as error:
             raise self._explained(error) from error
 
@@ -90,7 +95,11 @@ class Returning:
             return Inventory(())
 
     def receive(self, journal: Journal, progress: Progress) -> Backup:
-        """The backup with the target's snapshots, all of them received; resumes what broke off."""
+        """The backup with the target's snapshots, all of them received; resumes what broke off.
+
+        Refused when the replica gives nothing out: then nothing is made here.
+        """
+        self.size()
         while steps := self.plan():
             self._make_root()
             for step in steps:
