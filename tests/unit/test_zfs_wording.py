@@ -14,6 +14,7 @@ from zrep.errors import (
     ZfsError,
     ZfsPermission,
 )
+from zrep.model.inventory import CLONED, HELD
 from zrep.model.names import DatasetName
 from zrep.zfs import wording
 
@@ -150,10 +151,10 @@ def test_refused_snapshots_are_named_with_reasons() -> None:
         "cannot destroy snapshot tank/a@z:1: permission denied\n"
     )
     assert wording.destroy_refusals(stderr) == {
-        "tank/a@v": wording.HELD,
-        "tank/a@w": wording.CLONED,
-        "tank/a@x": wording.HELD,
-        "tank/a@y": wording.CLONED,
+        "tank/a@v": HELD,
+        "tank/a@w": CLONED,
+        "tank/a@x": HELD,
+        "tank/a@y": CLONED,
         "tank/a@z:1": "permission denied",
     }
 
@@ -182,7 +183,7 @@ def test_a_complaint_without_a_name_is_about_all() -> None:
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(errno.EBUSY, wording.HELD), (errno.EEXIST, wording.CLONED), (errno.EPERM, "said so")],
+    [(errno.EBUSY, HELD), (errno.EEXIST, CLONED), (errno.EPERM, "said so")],
 )
 def test_an_errno_of_destroy_is_the_same_reason(number: int, reason: str) -> None:
     assert wording.destroy_reason_from_errno(number, "said so") == reason

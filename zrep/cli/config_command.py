@@ -102,7 +102,7 @@ def convert(file: Path, output: Path | None, force: bool) -> int:
       zrep config convert /etc/sanoid/sanoid.conf
       zrep config convert sanoid.conf --output datasets.toml
     """
-    from zrep.config import convert_file
+    from zrep.config.load_sections import convert_file
 
     text, remarks = convert_file(file, force=force)
     for remark in remarks:

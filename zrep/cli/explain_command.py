@@ -79,7 +79,7 @@ class Subject:
 
 def _observed(ctx: click.Context, file: Path | None, name: str, tz: str | None) -> Subject | None:
     """The real pools, when the configuration has a section that reaches the dataset."""
-    from zrep.config import tables_in
+    from zrep.config.load_sections import tables_in
 
     if "dataset" not in tables_in(config_path(ctx, file)):
         return None

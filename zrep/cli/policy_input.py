@@ -137,7 +137,7 @@ def read_sections(
     roots: Sequence[str] = ("tank",),
 ) -> Sections:
     """The sections of the file, not resolved yet; `roots` are what a policy file stands for."""
-    from zrep.config import load_sections
+    from zrep.config.load_sections import load_sections
 
     path = config_path(ctx, file)
     dirs = (path.parent / "policies", shipped("policies"))

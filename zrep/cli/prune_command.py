@@ -50,7 +50,7 @@ def command(
       zrep prune
       zrep prune --config /etc/sanoid/sanoid.conf
     """
-    from zrep.config import tables_in
+    from zrep.config.load_sections import tables_in
 
     tables = tables_in(config_path(ctx, file))
     parts: list[tuple[str, dict[str, Any], bool]] = []

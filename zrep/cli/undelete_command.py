@@ -55,7 +55,7 @@ def command(
 @contextmanager
 def _trees(ctx: click.Context, file: Path | None) -> Iterator[list[Tree]]:
     """The target's tree and the pools of the sections, as far as the file speaks of them."""
-    from zrep.config import tables_in
+    from zrep.config.load_sections import tables_in
     from zrep.engine.observe import observe_target
     from zrep.engine.site import open_site
     from zrep.engine.undelete import Tree

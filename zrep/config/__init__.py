@@ -1,8 +1,8 @@
 """The configuration: read from TOML, checked as a whole, every problem with file and line.
 
-`load` does the reading; everything else here is decided by its arguments alone.
+`load` and `load_sections` do the reading; everything else here is decided by its arguments alone.
 """
 
-from zrep.config.load import convert_file, load, load_sections, tables_in
+from zrep.config.load import load
 
-__all__ = ["convert_file", "load", "load_sections", "tables_in"]
+__all__ = ["load"]

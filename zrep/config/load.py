@@ -1,4 +1,4 @@
-"""Reads the configuration from disk: zrep.toml and the policy directories. The only IO here."""
+"""Reads the configuration from disk: zrep.toml and the policy directories."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from pathlib import Path
 from zrep.config.build import build_config, digest_of
 from zrep.config.document import Document, Problem, parse_document
 from zrep.config.policy import read_policy
-from zrep.config.sections import Form, Sections, form_of, parse_sections, read_ini
 from zrep.errors import ConfigError
 from zrep.model.policy import Policy
-from zrep.model.sanoid import Compat
 from zrep.model.source import Config, is_word
 
 DEFAULT_PATH = Path("/etc/zrep/zrep.toml")
@@ -34,12 +32,12 @@ def load(path: Path, *, policy_dirs: Sequence[Path] | None = None) -> Config:
     """
     dirs = (SITE_POLICIES, shipped_policies()) if policy_dirs is None else policy_dirs
     problems: list[Problem] = []
-    documents = {p.stem: _read(p, problems) for p in find_policies(dirs, problems)}
+    documents = {p.stem: read_document(p, problems) for p in find_policies(dirs, problems)}
     policies: dict[str, Policy | None] = {
         name: read_policy(document, name, problems) if document else None
         for name, document in documents.items()
     }
-    document = _read(path, problems)
+    document = read_document(path, problems)
     config = None
     if document is not None:
         values = {name: d.values for name, d in documents.items() if d is not None}
@@ -49,59 +47,6 @@ def load(path: Path, *, policy_dirs: Sequence[Path] | None = None) -> Config:
         raise ConfigError(tuple(str(p) for p in sorted(problems)), next_step=_next_step(path))
     texts = {name: d.text for name, d in documents.items() if d is not None}
     return replace(config, text=document.text if document else "", policy_texts=texts)
-
-
-def tables_in(path: Path) -> frozenset[str]:
-    """The top-level tables of a file; a sanoid.conf has `dataset`, an unreadable file none."""
-    text = _text(path, [], lenient=True)
-    if text is None:
-        return frozenset()
-    if form_of(path.name, text) is Form.INI:
-        return frozenset({"dataset"})
-    document = parse_document(text.removeprefix("\ufeff"), str(path))
-    return frozenset() if isinstance(document, Problem) else frozenset(document.values)
-
-
-def load_sections(
-    path: Path,
-    *,
-    policy_dirs: Sequence[Path] = (),
-    compat: Compat = Compat.DEFAULT,
-    roots: Sequence[str] = ("tank",),
-) -> Sections:
-    """The dataset sections of a sanoid.conf or a TOML file, with all that is wrong in it.
-
-    Policies in `policy_dirs` serve as templates of a TOML file. A policy file by itself stands for
-    sections for `roots`.
-    """
-    problems: list[Problem] = []
-    text = _text(path, problems, lenient=path.suffix != ".toml")
-    if text is None:
-        return Sections(file=str(path), form=Form.INI, sections=(), problems=tuple(problems))
-    policies: dict[str, Document] = {}
-    if form_of(path.name, text) is Form.TOML:
-        found = {p.stem: _read(p, problems) for p in find_policies(policy_dirs, problems)}
-        policies = {name: document for name, document in found.items() if document}
-    sections = parse_sections(text, str(path), policies, compat, roots=roots)
-    return replace(sections, problems=(*sections.problems, *problems))
-
-
-def convert_file(path: Path, *, force: bool = False) -> tuple[str, tuple[Problem, ...]]:
-    """A sanoid.conf as TOML, and remarks about it; ConfigError with all that stands against it."""
-    from zrep.config.convert import convert
-
-    problems: list[Problem] = []
-    text = _text(path, problems, lenient=True)
-    converted = convert(text, str(path), force=force) if text is not None else None
-    if converted is None or converted.problems:
-        found = tuple(map(str, (*problems, *(converted.problems if converted else ()))))
-        step = "correct these lines"
-        raise ConfigError(found, next_step=step if force else f"{step}, or use --force")
-    # What comes out is read once more: it must load, and it stands or falls with the original.
-    read = parse_sections(converted.text, f"{path}.toml", {})
-    if read.problems:
-        raise ConfigError(tuple(f"(as converted) {p}" for p in read.problems))
-    return converted.text, read_ini(text or "", str(path)).remarks
 
 
 def find_policies(dirs: Sequence[Path], problems: list[Problem]) -> list[Path]:
@@ -115,8 +60,8 @@ def find_policies(dirs: Sequence[Path], problems: list[Problem]) -> list[Path]:
     return list(found.values())
 
 
-def _read(path: Path, problems: list[Problem]) -> Document | None:
-    text = _text(path, problems)
+def read_document(path: Path, problems: list[Problem]) -> Document | None:
+    text = read_text(path, problems)
     if text is None:
         return None
     # Editors on other systems put a byte order mark in front; it means nothing in TOML.
@@ -127,7 +72,7 @@ def _read(path: Path, problems: list[Problem]) -> Document | None:
     return parsed
 
 
-def _text(path: Path, problems: list[Problem], *, lenient: bool = False) -> str | None:
+def read_text(path: Path, problems: list[Problem], *, lenient: bool = False) -> str | None:
     """The file's text; `lenient` takes bytes that are no UTF-8 as sanoid does, as they come."""
     try:
         raw = path.read_bytes()

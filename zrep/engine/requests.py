@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ def mount_request(place: Place, wish: MountWish) -> MountPlan:
     backups = place.backups()
     only = _wanted(backups, wish)
     found = resolve(backups, wish.backup, having=only[0] if only else None)
-    name = f"{found.id}-{secrets.token_hex(2)}"
+    name = f"{found.id}-{os.urandom(2).hex()}"
     session = Session(
         name=name,
         dataset=place.sessions_root / name,

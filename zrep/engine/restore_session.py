@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,7 +51,7 @@ def opened_session(
     site: Site, plan: RestorePlan, backup: Backup, *, owner: str
 ) -> Iterator[Mapping[SourceKey, str]]:
     """Where the sources are mounted, read-only."""
-    name = f"{backup.id}-{secrets.token_hex(2)}"
+    name = f"{backup.id}-{os.urandom(2).hex()}"
     wanted = Mounted(
         name=name,
         dataset=site.sessions_root / name,

@@ -12,6 +12,10 @@ from functools import cached_property
 from zrep.model.layout import label_of
 from zrep.model.names import BackupLabel, DatasetName, Guid, SnapshotName, Txg
 
+# Why a snapshot could not be destroyed.
+HELD = "it is held, or being sent"
+CLONED = "it has clones"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:

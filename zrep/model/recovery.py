@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from zrep.model.backup import Backup, Manifest
-from zrep.model.contents import Contents
 from zrep.model.names import BackupLabel, DatasetName, Guid
 from zrep.model.source import Config, Source, SourceKey, is_word
+
+if TYPE_CHECKING:
+    from zrep.model.contents import Contents
 
 # Capitals: no logical host can be called so, and it is the first thing one sees.
 RECOVERY = "RECOVERY"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from zrep.errors import Exit
+from zrep.model.moment import iso
 
 SCHEMA = 1
 
@@ -119,11 +119,6 @@ class RunRecord:
         """One line."""
         words = f"{self.job} {self.run}: {self.result}, exit {self.exit}, {self.seconds:.1f} s"
         return f"{words}: {self.why}" if self.error else words
-
-
-def iso(moment: int) -> str:
-    """Epoch seconds in ISO 8601, UTC."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def record_json(record: RunRecord) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zrep.model.backup import Backup, Child, SourceRecord
-from zrep.model.run_record import iso
+from zrep.model.moment import iso
 from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zrep.model.drill import Evidence, Finding, Outcome, State, encode_evidence
-from zrep.model.run_record import iso
+from zrep.model.moment import iso
 from zrep.report.table import render_table
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from zrep.model.backup import SourceRecord
-from zrep.model.run_record import iso
+from zrep.model.moment import iso
 from zrep.planner.import_layout import Adoption, ImportPlan
 from zrep.report.files import printable
 from zrep.report.table import render_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
-from zrep.model.run_record import iso
+from zrep.model.moment import iso
 from zrep.planner.prune import Judgement, PrunePlan
 from zrep.planner.retention import Keep, Reason, Release
 from zrep.report.table import render_table, size

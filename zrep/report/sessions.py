@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from zrep.model.run_record import iso
+from zrep.model.moment import iso
 from zrep.model.session import Session
 from zrep.model.source import Address, Service, SourceKey
 from zrep.report.table import render_table

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import humanize
 
 from zrep.model.drill import Evidence
-from zrep.model.run_record import Job, RunRecord, iso, record_json
+from zrep.model.moment import iso
+from zrep.model.run_record import Job, RunRecord, record_json
 from zrep.report.table import render_table
 
 if TYPE_CHECKING:

@@ -39,10 +39,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zrep.model.names import DatasetName, SnapshotName, plain_snapshot
-from zrep.model.plan import SendSpec
+
+if TYPE_CHECKING:
+    from zrep.model.plan import SendSpec
 
 Argv = tuple[str, ...]
 N = TypeVar("N", bound=str | DatasetName | SnapshotName)

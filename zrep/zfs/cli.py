@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from zrep.errors import CommandFailed, DatasetExists, DatasetMissing, ZfsError
 from zrep.host.port import Host
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName
-from zrep.model.plan import SendSpec
 from zrep.zfs import argv, parse, wording
+
+if TYPE_CHECKING:
+    from zrep.model.plan import SendSpec
 
 # A pool with 100,000 snapshots, or a destroy behind a busy txg, takes minutes on spinning disks.
 TIMEOUT = 900.0

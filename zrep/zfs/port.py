@@ -7,11 +7,13 @@ datasets there are; writes take lists and are atomic where it says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName
-from zrep.model.plan import SendSpec
+
+if TYPE_CHECKING:
+    from zrep.model.plan import SendSpec
 
 __all__ = ["SendSpec", "Zfs"]
 

@@ -17,8 +17,8 @@ from zrep.errors import (
     ZfsError,
     ZfsPermission,
 )
+from zrep.model.inventory import CLONED, HELD
 from zrep.model.names import SnapshotName
-from zrep.planner.simulate import snapshots
 
 ALREADY_MOUNTED = "filesystem already mounted"
 NOT_MOUNTED = "not currently mounted"
@@ -26,9 +26,6 @@ NO_RESUME_STATE = "does not have any resumable receive state"
 TAG_EXISTS = "tag already exists on this dataset"
 NO_SUCH_TAG = "no such tag on this dataset"
 NO_SUCH_DATASET = "dataset does not exist"
-
-HELD = snapshots.HELD
-CLONED = snapshots.CLONED
 
 _PHRASES: Sequence[tuple[str, type[ZfsError]]] = (
     ("utilities must be run as root", ZfsPermission),

@@ -7,13 +7,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from zrep.errors import DatasetExists, ZfsError
-from zrep.model.inventory import Bookmark, Snapshot
+from zrep.model.inventory import CLONED, HELD, Bookmark, Snapshot
 from zrep.model.names import DatasetName, SnapshotName, Txg
 from zrep.planner.simulate.pool import Node, Pool
 from zrep.planner.simulate.properties import check_user_only
-
-HELD = "it is held, or being sent"
-CLONED = "it has clones"
 
 
 def snapshot(pool: Pool, names: Sequence[SnapshotName], properties: Mapping[str, str]) -> Pool:
