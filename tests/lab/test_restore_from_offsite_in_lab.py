@@ -90,6 +90,8 @@ def test_a_pool_made_anew_gets_all_back_from_the_replica(
     back = f"backup/restored/{done['backup']}"
     received = zrep.node.run("zfs list -H -o name -r backup/restored").stdout.split()
     assert [name for name in received if name.startswith(f"{back}/")] == [
+        f"{back}/RECOVERY",
+        f"{back}/RECOVERY/platform",
         f"{back}/manager-1",
         f"{back}/manager-1/mail",
     ]
@@ -123,8 +125,8 @@ def goes_on(world: World, zrep: Zrep, back: str) -> None:
     zrep.node.run(
         "zfs create -o compression=gzip-7 -o atime=off -o xattr=sa -o acltype=posix backup/current"
     )
-    for host in HOSTS:
-        zrep.node.run(f"zfs rename {back}/{host} backup/current/{host}")
+    for child in (*HOSTS, "RECOVERY"):
+        zrep.node.run(f"zfs rename {back}/{child} backup/current/{child}")
     zrep.node.run("zfs inherit -r readonly backup/current && zfs mount -a")
     before = zrep.backups()[0]
     zrep("sync", timeout=SLOW)

@@ -13,6 +13,7 @@ from tests.unit.gate_support import TOKEN, KnownFacts, replica_gate
 from tests.unit.test_engine_on_a_simulated_pool import (
     COPY,
     KEYS,
+    ROOT,
     move,
     offsite,
     publish,
@@ -31,6 +32,7 @@ from zrep.errors import CommandFailed, Conflict, Refused, ZfsError
 from zrep.model.backup import Backup, State
 from zrep.model.names import DatasetName
 from zrep.model.plan import SendSpec, Transfer
+from zrep.model.recovery import RECOVERY, recovery_dataset
 from zrep.model.session import Session
 from zrep.model.source import Address, Replica, SourceKey
 from zrep.planner.backups import find_backups
@@ -47,10 +49,15 @@ Mover = Callable[[Zfs, Zfs, Transfer, Callable[[int], None]], int]
 
 @pytest.fixture
 def far(tmp_path: Path) -> FakeZfs:
-    """A replica that has two backups."""
+    """A replica that has two backups, each with its sheet."""
     here, there = target(), offsite()
+    sheet = recovery_dataset(ROOT, "platform")
+    for name in (ROOT / RECOVERY, sheet):
+        here.create(name, {})
     for second in (1, 2):
         publish(here, second)
+        (*_, last) = here.inventory(ROOT / str(KEYS[0])).snapshots()
+        here.snapshot([sheet.at(last.name.snap)], last.properties)
     run(sides(here, there), tmp_path)
     return there
 
@@ -86,6 +93,8 @@ def test_an_empty_pool_gets_the_backup_and_it_can_be_mounted(far: FakeZfs, tmp_p
     }
     guids = {c.key: c.snapshot.guid for c in back.backup.children}
     assert {c.key: c.snapshot.guid for c in got.children} == guids
+    assert got.sheet is not None
+    assert got.sheet.name.dataset == recovery_dataset(back.root, "platform")
     (listed,) = find_backups(here.inventory(back.root), back.root)
     assert listed.state is State.COMPLETE
     session = Session(
@@ -106,9 +115,9 @@ def test_only_what_is_needed_comes_and_only_once(far: FakeZfs, tmp_path: Path) -
     one = way(far, here, KEYS[:1], mover=counted)
     receive(one, tmp_path)
     receive(one, tmp_path)
-    assert sent == [f"{one.root}/h1/a"]
+    assert sorted(sent) == [f"{one.root}/RECOVERY/platform", f"{one.root}/h1/a"]
     receive(way(far, here, mover=counted), tmp_path)
-    assert sent == [f"{one.root}/h1/a", f"{one.root}/h2/b"]
+    assert sent[2:] == [f"{one.root}/h2/b"]
     assert one.size() == 0
 
 
@@ -169,7 +178,7 @@ def test_what_was_received_goes_when_it_is_discarded_and_nothing_else(
     before = {d.name for d in here.inventory(DatasetName("backup"))}
     back = way(far, here)
     receive(back, tmp_path)
-    assert len(drop_returned(here, back.root)) == 5
+    assert len(drop_returned(here, back.root)) == 7
     left = {d.name for d in here.inventory(DatasetName("backup"))}
     assert left - before == {DatasetName("backup/restored")}
     assert drop_returned(here, back.root) == ()

@@ -6,7 +6,7 @@ never meets a history that it does not fit, and what is there already need not c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from zrep.engine.journal import Journal
@@ -16,7 +16,7 @@ from zrep.engine.replicate import PARENT, Mover, Sides, pipe, send
 from zrep.engine.site import Site
 from zrep.errors import Conflict, DatasetMissing, Refused, ZfsError
 from zrep.model.backup import PREFIX, Backup, Child
-from zrep.model.inventory import Inventory
+from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.layout import HISTORY
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import Diverged, Follow, Transfer
@@ -29,7 +29,8 @@ from zrep.zfs.port import Zfs
 class Returning:
     """The snapshots of `keys` of a backup on its way from a replica to `root` on the target.
 
-    `backup` is as it is found on the replica.
+    `backup` is as it is found on the replica. Its recovery sheet comes too: what is received is
+    what later backups and replications go on from, and they bring a sheet each.
     """
 
     source: Zfs
@@ -46,6 +47,12 @@ class Returning:
         return tuple(c for c in self.backup.children if c.key in self.keys)
 
     @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """All that is to be here, as it is on the replica."""
+        sheet = self.backup.sheet
+        return (*(c.snapshot for c in self.children), *((sheet,) if sheet else ()))
+
+    @property
     def sides(self) -> Sides:
         here = replace(self.replica, dataset=self.root)
         return Sides(
@@ -59,7 +66,7 @@ class Returning:
     def plan(self) -> tuple[Follow, ...]:
         """What is still to be received; Conflict when something else is in its place."""
         tree = observe_replica(self.source, self.replica.dataset)
-        wanted = {c.snapshot.name for c in self.children}
+        wanted = {s.name for s in self.snapshots}
         steps = plan_replica(
             _just(tree, wanted), self._here(), root=self.replica.dataset, to=self.root
         )
@@ -142,25 +149,30 @@ class Returning:
     def _label(self) -> None:
         """A stream carries no properties: the manifest comes by itself."""
         here = self._here()
-        for child in self.children:
-            ours = here.snapshot(self._place(child))
-            said = _manifest(child.snapshot.properties)
+        for there in self.snapshots:
+            ours = here.snapshot(self._place(there.name))
+            said = _manifest(there.properties)
             if ours is not None and _manifest(ours.properties) != said:
                 self.destination.set_properties([ours.name], said)
 
     def _as_here(self) -> Backup:
-        return replace(self.backup, children=tuple(self._children_here()))
+        here, sheet = self._here(), self.backup.sheet
+        return replace(
+            self.backup,
+            children=tuple(
+                replace(c, snapshot=self._ours(here, c.snapshot)) for c in self.children
+            ),
+            sheet=self._ours(here, sheet) if sheet else None,
+        )
 
-    def _children_here(self) -> Iterator[Child]:
-        here = self._here()
-        for child in self.children:
-            ours = here.snapshot(self._place(child))
-            if ours is None or ours.guid != child.snapshot.guid:
-                raise ZfsError(f"{self._place(child)} is not what the replica has")
-            yield replace(child, snapshot=ours)
+    def _ours(self, here: Inventory, there: Snapshot) -> Snapshot:
+        name = self._place(there.name)
+        ours = here.snapshot(name)
+        if ours is None or ours.guid != there.guid:
+            raise ZfsError(f"{name} is not what the replica has")
+        return ours
 
-    def _place(self, child: Child) -> SnapshotName:
-        name = child.snapshot.name
+    def _place(self, name: SnapshotName) -> SnapshotName:
         if name.dataset == self.replica.dataset:  # imported: the root here was made, not received
             return (self.root / HISTORY).at(name.snap)
         return name.dataset.rebase(self.replica.dataset, self.root).at(name.snap)
