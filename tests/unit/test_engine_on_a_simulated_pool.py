@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,6 +222,23 @@ def test_umount_leaves_the_pool_as_it_was() -> None:
     umount(zfs, mounted(zfs, "s1"))
     assert [str(d.name) for d in zfs.inventory(SESSIONS)] == [str(SESSIONS)]
     assert held(zfs, ROOT) == before == set()
+
+
+def test_two_first_sessions_at_once_make_their_root_once() -> None:
+    """Between finding that there is none and making it, somebody else makes it."""
+
+    class Busy(FakeZfs):
+        def create(
+            self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True
+        ) -> None:
+            if dataset == SESSIONS:
+                super().create(dataset, properties, mount=mount)
+            super().create(dataset, properties, mount=mount)
+
+    zfs = Busy(target().pool)
+    publish(zfs, 1)
+    made = mounted(zfs, "s1")
+    assert list_sessions(zfs, SESSIONS) == (made,)
 
 
 def test_two_sessions_of_one_backup_are_independent() -> None:
