@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,6 +48,14 @@ def test_one_backup_is_one_transaction_group(zrep: Zrep, two_backups: list[dict[
 def test_the_second_backup_holds_only_what_changed(two_backups: list[dict[str, Any]]) -> None:
     newer = next(c for c in two_backups[0]["children"] if c["source"] == "manager-1/mail")
     assert 1 << 20 <= newer["written"] < (1 << 20) + (256 << 10)
+
+
+def test_anybody_may_read_how_the_last_run_ended(
+    zrep: Zrep, two_backups: list[dict[str, Any]]
+) -> None:
+    told = json.loads(zrep.node.run("runuser -u nobody -- zrep status --json").stdout)
+    (ours,) = [r["record"] for r in told["runs"] if r["verb"] == "sync"]
+    assert (ours["run"], ours["result"]) == (two_backups[0]["id"], "good")
 
 
 @pytest.fixture(scope="class")
