@@ -157,6 +157,19 @@ class TestInventory:
         assert (mark.guid, mark.createtxg) == (snapshot.guid, snapshot.createtxg)
         assert mark.creation == snapshot.creation
 
+    def test_without_properties_all_else_is_there(self, world: World) -> None:
+        a = child(world, "a")
+        take(world, a, "s")
+        world.zfs.set_properties([a, a.at("s")], {"io.zrep:note": "x"})
+        (found,) = world.zfs.inventory(a, properties=False)
+        (snapshot,) = found.snapshots
+        assert (found.properties, snapshot.properties) == ({}, {})
+        full = seen(world, a)
+        assert (found.name, found.guid, found.mounted, found.mountpoint) == (
+            full.name, full.guid, full.mounted, full.mountpoint,
+        )  # fmt: skip
+        assert (snapshot.name, snapshot.guid) == (full.snapshots[0].name, full.snapshots[0].guid)
+
     def test_without_snapshots_datasets_still_show_their_properties(self, world: World) -> None:
         a = child(world, "a")
         take(world, a, "s")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zrep.engine.observe import LOCKED_DOWN, STORAGE
 from zrep.errors import DatasetExists, DatasetMissing, UnknownName, ZfsError
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
 from zrep.model.names import DatasetName, SnapshotName
-from zrep.model.session import Session, encode_folder, encode_session, find_sessions
+from zrep.model.session import Clone, Session, encode_folder, encode_session, find_sessions
 from zrep.model.source import SourceKey
 from zrep.zfs.port import Zfs
 
@@ -87,7 +87,22 @@ def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
             undo.callback(zfs.destroy, dataset)
             zfs.mount(dataset)
         undo.pop_all()
-    return get_session(list_sessions(zfs, root.parent or root), plan.session.name)
+    return replace(plan.session, clones=_clones(zfs, plan))
+
+
+def _clones(zfs: Zfs, plan: MountPlan) -> Mapping[SourceKey, Clone]:
+    """What was made, and where it is mounted."""
+    tree = zfs.inventory(plan.session.dataset, snapshots=False, properties=False)
+    there = {d.name: d.mountpoint if d.mounted else None for d in tree}
+    return {
+        key: Clone(
+            dataset=dataset,
+            origin=origin,
+            mountpoint=there.get(dataset),
+            folder=plan.folders.get(key, ""),
+        )
+        for key, origin, dataset in plan.clones
+    }
 
 
 def clone_properties(*, writable: bool) -> dict[str, str]:

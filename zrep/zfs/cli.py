@@ -26,14 +26,19 @@ class CliZfs:
         self.host = host
 
     def inventory(
-        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] = ()
+        self,
+        root: DatasetName,
+        *,
+        snapshots: bool = True,
+        properties: bool = True,
+        only: Sequence[str] = (),
     ) -> Inventory:
         what = f"cannot read {root}"
         listing = self._run(argv.list_argv(root, snapshots=snapshots, only=only), what)
-        if only:
+        if only or not properties:
             return parse.parse_listing(listing, only)
-        properties = self._run(argv.local_properties_argv(root, snapshots=snapshots), what)
-        return parse.parse_inventory(listing, properties)
+        words = self._run(argv.local_properties_argv(root, snapshots=snapshots), what)
+        return parse.parse_inventory(listing, words)
 
     def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
         found: dict[SnapshotName, Snapshot] = {}

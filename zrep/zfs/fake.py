@@ -24,10 +24,15 @@ class FakeZfs:
         self.name = name
 
     def inventory(
-        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] = ()
+        self,
+        root: DatasetName,
+        *,
+        snapshots: bool = True,
+        properties: bool = True,
+        only: Sequence[str] = (),
     ) -> Inventory:
         found = datasets.inventory(self.pool, root, snapshots=snapshots)
-        return datasets.with_only(found, only) if only else found
+        return found if properties and not only else datasets.with_only(found, only)
 
     def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
         there = {

@@ -1,7 +1,7 @@
 """The Zfs port: the few operations zrep needs, with all-or-nothing semantics spelled out.
 
-Errors are zrep.errors.ZfsError subclasses. Reads are one process per call, however many
-datasets there are; writes take lists and are atomic where it says so.
+Errors are zrep.errors.ZfsError subclasses. Reads are one or two processes per call, however
+many datasets there are; writes take lists and are atomic where it says so.
 """
 
 from __future__ import annotations
@@ -22,11 +22,17 @@ class Zfs(Protocol):
     """ZFS on one host."""
 
     def inventory(
-        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] = ()
+        self,
+        root: DatasetName,
+        *,
+        snapshots: bool = True,
+        properties: bool = True,
+        only: Sequence[str] = (),
     ) -> Inventory:
         """Everything at and below `root`; DatasetMissing when root does not exist.
 
-        With snapshots=False only datasets (no snapshots, no bookmarks), which is cheaper. With
+        With snapshots=False only datasets (no snapshots, no bookmarks), and with properties=False
+        no user properties; each is cheaper. With
         `only`, of all user properties only those of these names, and only of snapshots, which
         halves the reading of many; a value that the dataset has too is not seen.
         """
