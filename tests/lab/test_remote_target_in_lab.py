@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from lab.deploy import Site
 from lab.world import World
 from tests.lab.cli import Zrep, tree_sum
 
 
-def test_the_whole_slice_through_the_gate(world: World, director: Zrep, remote_site: Site) -> None:
-    first = director.json("sync")
+@pytest.fixture(scope="module")
+def first(director: Zrep) -> dict[str, Any]:
+    report: dict[str, Any] = director.json("sync")
+    return report
+
+
+def test_a_backup_is_made_listed_and_mounted_through_the_gate(
+    world: World, director: Zrep, remote_site: Site, first: dict[str, Any]
+) -> None:
     assert first["state"] == "complete"
     assert [b["id"] for b in director.backups()] == [first["id"]]
-
     session = director.json("mount", first["id"])
     target = world.node(remote_site.target)
     copied = tree_sum(target, session["paths"]["manager-1/mail"] + "/files")
@@ -19,6 +29,12 @@ def test_the_whole_slice_through_the_gate(world: World, director: Zrep, remote_s
     director("umount", session["session"])
     assert director.json("sessions") == []
 
+
+@pytest.mark.long
+def test_it_is_replicated_and_pruned_through_the_gates(
+    director: Zrep, first: dict[str, Any]
+) -> None:
+    assert first["state"] == "complete"
     sent = director.json("replicate", "offsite")
     assert not sent["failed"]
     assert len(sent["sent"]) == 4
