@@ -300,7 +300,7 @@ def test_a_mount_that_fails_because_of_somebody_elses_clone_leaves_that_clone_al
     words: tuple[str, ...],
 ) -> None:
     """Chance gives both sessions one name."""
-    monkeypatch.setattr("secrets.token_hex", lambda _: "beef")
+    monkeypatch.setattr("os.urandom", lambda size: (b"\xbe\xef" * size)[:size])
     old_site.arm()
     assert zrep_there("mount", "latest", "--purpose", "looking for a report") == Exit.DONE
     (theirs,) = list_sessions(old_site.pool, old_site.sessions_root)
