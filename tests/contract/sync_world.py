@@ -155,3 +155,12 @@ def with_set(site: PipeSite, **changes: object) -> None:
     (name,) = site.config.sets
     changed = replace(site.config.sets[name], **changes)  # type: ignore[arg-type]
     site.config = replace(site.config, sets={name: changed})
+
+
+def web_and_mail(world: CapsuleWorld, tmp: Path) -> PipeSite:
+    """A set of two folders: 300 small files, and one."""
+    sources = folders(world, "web", "mail")
+    for n in range(300):
+        (world.source / "web" / f"f{n}").write_text(str(n))
+    (world.source / "mail/inbox").write_text("dear")
+    return pipe_site(world, tmp, BackupSet(name="platform", sources=sources))

@@ -21,7 +21,7 @@ import pytest
 
 from tests.contract.capsule_world import CapsuleWorld, can_unshare, capsule_world
 from tests.contract.platform_world import NAMES, commands, platform_site, published
-from tests.contract.sync_world import HOST, PipeSite, Told, folders, pipe_site, with_set
+from tests.contract.sync_world import HOST, PipeSite, Told, web_and_mail, with_set
 from zrep.capsule.render import render_source_conf
 from zrep.engine.lock import exclusive
 from zrep.engine.sync import SyncReport, sync
@@ -29,7 +29,7 @@ from zrep.errors import Busy, Exit, PoolFull, Refused, Terminated
 from zrep.model.backup import State
 from zrep.model.monitoring import Monitoring, Watch
 from zrep.model.names import BackupId
-from zrep.model.source import BackupSet, OnPartial, Quiesce
+from zrep.model.source import OnPartial, Quiesce
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
 
@@ -84,11 +84,7 @@ def world(tmp_path: Path) -> Iterator[CapsuleWorld]:
 
 @pytest.fixture
 def site(world: CapsuleWorld, tmp_path: Path) -> PipeSite:
-    sources = folders(world, "web", "mail")
-    for n in range(300):
-        (world.source / "web" / f"f{n}").write_text(str(n))
-    (world.source / "mail/inbox").write_text("dear")
-    return pipe_site(world, tmp_path, BackupSet(name="platform", sources=sources))
+    return web_and_mail(world, tmp_path)
 
 
 @pytest.fixture(autouse=True)

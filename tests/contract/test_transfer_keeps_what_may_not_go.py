@@ -16,14 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.contract.capsule_world import CapsuleWorld, can_unshare, capsule_world
-from tests.contract.sync_world import HOST, PipeSite, Told, folders, pipe_site, with_set
+from tests.contract.sync_world import HOST, PipeSite, Told, web_and_mail, with_set
 from zrep.engine.sync import SyncReport, plan_sync, sync
 from zrep.errors import PoolFull, Refused, UnknownName, UsageError
 from zrep.model.backup import State, decode_manifest
 from zrep.model.coverage import Uncovered
 from zrep.model.guard import GUARD, Allowance, decode_waiting
 from zrep.model.names import BackupId
-from zrep.model.source import BackupSet
 from zrep.report.sync import plan_json, render_plan
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
@@ -39,11 +38,7 @@ def world(tmp_path: Path) -> Iterator[CapsuleWorld]:
 
 @pytest.fixture
 def site(world: CapsuleWorld, tmp_path: Path) -> PipeSite:
-    sources = folders(world, "web", "mail")
-    for n in range(300):
-        (world.source / "web" / f"f{n}").write_text(str(n))
-    (world.source / "mail/inbox").write_text("dear")
-    return pipe_site(world, tmp_path, BackupSet(name="platform", sources=sources))
+    return web_and_mail(world, tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -161,7 +161,7 @@ class TestInventory:
         a = child(world, "a")
         take(world, a, "s")
         world.zfs.set_properties([a, a.at("s")], {"io.zrep:note": "x"})
-        (found,) = world.zfs.inventory(a, properties=False)
+        (found,) = world.zfs.inventory(a, only=())
         (snapshot,) = found.snapshots
         assert (found.properties, snapshot.properties) == ({}, {})
         full = seen(world, a)

@@ -11,16 +11,7 @@ from lab.deploy import QUIESCED, Site, config_text, install_config, install_role
 from lab.world import World
 from tests.lab.cli import Zrep
 from tests.lab.conftest import MARKER
-from tests.lab.test_quiesce_in_lab import (
-    HOSTS,
-    LATE,
-    TIMER,
-    clock,
-    nothing_is_left,
-    start_sync,
-    stood_still,
-    until_paused,
-)
+from tests.lab.test_quiesce_in_lab import HOSTS, lose_power_in_the_pause
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(5400)]
 
@@ -37,21 +28,5 @@ def quiesced(world: World, director: Zrep, remote_site: Site) -> Iterator[Zrep]:
         world.node(name).run(f"rm -f {MARKER}")
 
 
-def test_the_director_loses_power_in_the_pause(
-    world: World, quiesced: Zrep, remote_site: Site
-) -> None:
-    director, before = world.node(remote_site.runner), quiesced.backups()
-    nodes = [world.node(name) for name in HOSTS]
-    since = [clock(node) for node in nodes]
-    start_sync(quiesced, "cut-sync")
-    for node in nodes:
-        until_paused(node)
-    director.power_cut()
-    took = [stood_still(*one) for one in zip(nodes, since, strict=True)]
-    print(f"power cut: hosts stood still for {took} s")  # noqa: T201 - a figure to quote
-    assert max(took) <= TIMER + LATE
-    director.start()
-    director.wait_healthy()
-    assert quiesced.backups() == before
-    assert quiesced.json("sync")["consistency"] == "cluster"
-    nothing_is_left(world)
+def test_the_director_loses_power_in_the_pause(world: World, quiesced: Zrep) -> None:
+    lose_power_in_the_pause(world, quiesced)

@@ -175,14 +175,14 @@ def test_prune_explains_then_destroys_exactly_that(zrep: Zrep) -> None:
     """Three days later those that other tests have made are old enough to go, but the newest."""
     before = zrep.backups()
     zrep.node.run("mkdir -p /etc/zrep/policies")
-    zrep.node.push_bytes(b"# two\nhourly = 2\nmanual = 0\n", "/etc/zrep/policies/two.toml")
-    text = zrep.node.run("cat /etc/zrep/zrep.toml").stdout.replace('"production"', '"two"')
-    zrep.node.push_bytes(text.encode(), "/etc/zrep/two.toml")
+    zrep.node.push_bytes(b"# one\nhourly = 1\nmanual = 0\n", "/etc/zrep/policies/one.toml")
+    text = zrep.node.run("cat /etc/zrep/zrep.toml").stdout.replace('"production"', '"one"')
+    zrep.node.push_bytes(text.encode(), "/etc/zrep/one.toml")
     zrep.node.run("date -s '+3 days' >/dev/null")
     try:
-        plan = zrep.json("--config", "/etc/zrep/two.toml", "prune", "--dry-run")
+        plan = zrep.json("--config", "/etc/zrep/one.toml", "prune", "--dry-run")
         assert zrep.backups() == before
-        done = zrep.json("--config", "/etc/zrep/two.toml", "prune")
+        done = zrep.json("--config", "/etc/zrep/one.toml", "prune")
     finally:
         zrep.node.run("date -s '-3 days' >/dev/null")
     doomed = {b["id"] for b in plan["backups"] if not b["keep"]}

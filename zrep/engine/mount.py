@@ -92,7 +92,7 @@ def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
 
 def _clones(zfs: Zfs, plan: MountPlan) -> Mapping[SourceKey, Clone]:
     """What was made, and where it is mounted."""
-    tree = zfs.inventory(plan.session.dataset, snapshots=False, properties=False)
+    tree = zfs.inventory(plan.session.dataset, snapshots=False, only=())
     there = {d.name: d.mountpoint if d.mounted else None for d in tree}
     return {
         key: Clone(

@@ -26,19 +26,14 @@ class CliZfs:
         self.host = host
 
     def inventory(
-        self,
-        root: DatasetName,
-        *,
-        snapshots: bool = True,
-        properties: bool = True,
-        only: Sequence[str] = (),
+        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] | None = None
     ) -> Inventory:
         what = f"cannot read {root}"
-        listing = self._run(argv.list_argv(root, snapshots=snapshots, only=only), what)
-        if only or not properties:
+        listing = self._run(argv.list_argv(root, snapshots=snapshots, only=only or ()), what)
+        if only is not None:
             return parse.parse_listing(listing, only)
-        words = self._run(argv.local_properties_argv(root, snapshots=snapshots), what)
-        return parse.parse_inventory(listing, words)
+        properties = self._run(argv.local_properties_argv(root, snapshots=snapshots), what)
+        return parse.parse_inventory(listing, properties)
 
     def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
         found: dict[SnapshotName, Snapshot] = {}

@@ -24,15 +24,10 @@ class FakeZfs:
         self.name = name
 
     def inventory(
-        self,
-        root: DatasetName,
-        *,
-        snapshots: bool = True,
-        properties: bool = True,
-        only: Sequence[str] = (),
+        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] | None = None
     ) -> Inventory:
         found = datasets.inventory(self.pool, root, snapshots=snapshots)
-        return found if properties and not only else datasets.with_only(found, only)
+        return found if only is None else datasets.with_only(found, only)
 
     def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
         there = {

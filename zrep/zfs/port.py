@@ -22,19 +22,14 @@ class Zfs(Protocol):
     """ZFS on one host."""
 
     def inventory(
-        self,
-        root: DatasetName,
-        *,
-        snapshots: bool = True,
-        properties: bool = True,
-        only: Sequence[str] = (),
+        self, root: DatasetName, *, snapshots: bool = True, only: Sequence[str] | None = None
     ) -> Inventory:
         """Everything at and below `root`; DatasetMissing when root does not exist.
 
-        With snapshots=False only datasets (no snapshots, no bookmarks), and with properties=False
-        no user properties; each is cheaper. With
+        With snapshots=False only datasets (no snapshots, no bookmarks), which is cheaper. With
         `only`, of all user properties only those of these names, and only of snapshots, which
-        halves the reading of many; a value that the dataset has too is not seen.
+        halves the reading of many; a value that the dataset has too is not seen. Names are for
+        this machine alone: a gate lets none through, but it does let `only=()`.
         """
         ...
 
