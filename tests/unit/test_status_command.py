@@ -12,8 +12,10 @@ import pytest
 from tests.unit.config_files import GOOD
 from tests.unit.run_records import COPY, PRUNE, SYNC, ran
 from zrep.cli.main import run
+from zrep.engine.drill_evidence import shelf_in
 from zrep.engine.restore_record import Record, Records
 from zrep.engine.run_records import write_record
+from zrep.model.drill import Evidence, State
 from zrep.model.run_record import Good, RunRecord, encode_record
 
 
@@ -81,7 +83,7 @@ def test_json_has_the_records_as_they_stand(
     text = (config.parent / f"state/status/{SYNC.stem}.json").read_text()
     assert sync["record"] == json.loads(text)
     assert (sync["max_age"], 3_600 <= sync["age"] < 3_700) == (93_600, True)
-    assert (found["restores"], found["drill"]) == ([], {"state": "none yet"})
+    assert (found["restores"], found["drill"]) == ([], {"state": "none yet", "passed": None})
 
 
 def test_the_check_is_a_plugin(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,3 +96,49 @@ def test_the_check_is_a_plugin(config: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == (
         "UNKNOWN: no set and no replica 'nonsense': offsite, platform\n"
     )
+
+
+def drilled(config: Path, name: str, state: State) -> None:
+    evidence = Evidence(
+        id=name,
+        backup="20220102_030000",
+        set_name="platform",
+        owner="root",
+        host="here",
+        version="1",
+        config="c",
+        started=int(time.time()) - 7_200,
+        state=state,
+        seconds=250.0,
+        mount_seconds=1.5,
+    )
+    shelf_in(config.parent / "state", "").begin(evidence)
+
+
+def test_the_last_drill_that_passed_is_told_with_what_it_took(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drilled(config, "20220102_040000", State.PASSED)
+    zrep(config, "status")
+    passed = capsys.readouterr().out.splitlines()[-1]
+    assert passed == (
+        "drill    20220102_040000 of backup 20220102_030000: passed, 2 hours ago; it took 4 minutes"
+    )
+    drilled(config, "20220103_040000", State.FAILED)
+    zrep(config, "status")
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "drill    20220103_040000 of backup 20220102_030000: failed, 2 hours ago",
+        f"         before that: {passed.removeprefix('drill    ')}",
+    ]
+    zrep(config, "status", "--json")
+    found = json.loads(capsys.readouterr().out)["drill"]
+    assert (found["id"], found["state"]) == ("20220103_040000", "failed")
+    assert (found["passed"]["id"], found["passed"]["seconds"]) == ("20220102_040000", 250.0)
+
+
+def test_a_drill_that_never_passed_says_so(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drilled(config, "20220103_040000", State.FAILED)
+    zrep(config, "status")
+    assert capsys.readouterr().out.splitlines()[-1] == "         before that: none has passed yet"

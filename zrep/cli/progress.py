@@ -14,6 +14,7 @@ TERMINAL_EVERY = 0.2
 PLAIN_EVERY = 30.0
 UP = "\x1b[A"
 CLEAR = "\r\x1b[K"
+BAR = 20
 
 
 @dataclass
@@ -56,7 +57,8 @@ class Lines:
             if now - transfer.told < (TERMINAL_EVERY if self.terminal else PLAIN_EVERY):
                 return
             transfer.told = now
-            transfer.text = f"  {what}: {describe(done, total, now - transfer.first)}"
+            bar = f" {draw(done, total)}" if self.terminal and total else ""
+            transfer.text = f"  {what}:{bar} {describe(done, total, now - transfer.first)}"
             if self.terminal:
                 self._redraw()
             else:
@@ -77,6 +79,12 @@ class Lines:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+def draw(done: int, total: int) -> str:
+    """`[##########----------]` for one half."""
+    full = min(done * BAR // total, BAR)
+    return f"[{'#' * full}{'-' * (BAR - full)}]"
 
 
 def describe(done: int, total: int | None, elapsed: float) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import humanize
 
-from zrep.model.drill import Evidence
+from zrep.model.drill import Evidence, State
 from zrep.model.moment import iso
 from zrep.model.run_record import Job, RunRecord, record_json
 from zrep.report.table import render_table
@@ -23,7 +24,7 @@ def render_status(seen: Overview, now: int) -> str:
     lines = [render_table(HEAD, rows) if rows else "nothing is configured, and nothing has run"]
     lines += [f"spoilt   {why}" for why in _spoilt(seen)]
     lines += [f"restore  {line}" for line in seen.restores]
-    return "\n".join((*lines, f"drill    {_drill_text(seen.drill, now)}"))
+    return "\n".join((*lines, *_drill_lines(seen, now)))
 
 
 def _jobs(seen: Overview) -> list[Job]:
@@ -72,22 +73,48 @@ def _span(seconds: int) -> str:
     return str(humanize.naturaldelta(seconds))
 
 
-def _drill_text(drill: Evidence | str, now: int) -> str:
-    if isinstance(drill, str):
-        return drill
-    return f"{drill.id} of backup {drill.backup}: {drill.state}, {_ago(drill.started, now)}"
+def _drill_lines(seen: Overview, now: int) -> Iterator[str]:
+    """The last drill, and the last that has passed where that is another one."""
+    last, passed = seen.drill, seen.passed
+    if isinstance(last, str):
+        yield f"drill    {last}"
+        return
+    yield f"drill    {_drill_text(last, now)}"
+    if passed != last:
+        before = "none has passed yet" if passed is None else _drill_text(passed, now)
+        yield f"         before that: {before}"
+
+
+def _drill_text(drill: Evidence, now: int) -> str:
+    says = f"{drill.id} of backup {drill.backup}: {drill.state}, {_ago(drill.started, now)}"
+    if drill.state is not State.PASSED:
+        return says
+    return f"{says}; it took {_span(round(drill.seconds))}"
 
 
 def status_json(seen: Overview, now: int) -> dict[str, object]:
     """Records as they stand in their files; `age` and `max_age` of the last good run in seconds."""
-    drill = seen.drill
-    told = {"state": drill} if isinstance(drill, str) else {"id": drill.id, "state": drill.state}
     return {
         "runs": [_job_json(seen, job, now) for job in _jobs(seen)],
         "spoilt": _spoilt(seen),
         "restores": list(seen.restores),
-        "drill": told,
+        "drill": _drill_json(seen),
     }
+
+
+def _drill_json(seen: Overview) -> dict[str, object]:
+    """`passed` is the last that did; `seconds` what it took, `mount_seconds` until files showed."""
+    last, passed = seen.drill, seen.passed
+    if isinstance(last, str):
+        return {"state": last, "passed": None}
+    told = passed and {
+        "id": passed.id,
+        "backup": passed.backup,
+        "started": passed.started,
+        "seconds": passed.seconds,
+        "mount_seconds": passed.mount_seconds,
+    }
+    return {"id": last.id, "state": last.state, "passed": told}
 
 
 def _job_json(seen: Overview, job: Job, now: int) -> dict[str, object]:
