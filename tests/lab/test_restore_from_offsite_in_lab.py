@@ -12,6 +12,7 @@ from tests.lab.cli import Zrep, tree_sum
 from tests.lab.test_restore_in_lab import (
     ARM,
     CASSANDRA,
+    DB,
     HOSTS,
     MAIL,
     SERVICES,
@@ -19,6 +20,7 @@ from tests.lab.test_restore_in_lab import (
     WEB,
     continues,
     destroy,
+    destroy_everything,
     ledger,
     replicas,
     site_that_restores,
@@ -63,7 +65,7 @@ def test_a_pool_made_anew_gets_all_back_from_the_replica(
     zrep("replicate", timeout=SLOW)
     session = zrep.json("mount", "latest")
     saved = session["paths"]
-    writers = (MAIL, WEB, CASSANDRA)
+    writers = (MAIL, WEB, DB, CASSANDRA)
     then = {w.service: ledger(zrep.node, saved[w.key] + w.inside) for w in writers}
     sums = {w.service: tree_sum(zrep.node, saved[w.key] + w.inside + "/files") for w in writers}
     zrep("umount", session["session"])
@@ -99,7 +101,7 @@ def test_a_pool_made_anew_gets_all_back_from_the_replica(
     assert tree_sum(mail, f"{MAIL.folder}/files") == sums["mail"]
     assert ledger(mail, MAIL.folder).startswith(then["mail"])
 
-    destroy(world.node("cassandra-1"), "/docker_local")
+    destroy_everything(world)
     full = zrep.json("restore", "latest", "--from", "offsite", "--yes", timeout=SLOW)
     assert {item["source"] for item in full["items"]} == set(saved)
     mounted = zrep.node.run(

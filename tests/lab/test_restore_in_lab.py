@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.deploy import (
+    QUIESCED,
     Site,
     config_text,
     deploy,
@@ -88,6 +89,13 @@ WEB = Writer(
     "manager-1/docker",
     "/var/volumes/wordpress_web",
 )
+DB = Writer(
+    "wordpress_db",
+    "manager-1",
+    "/docker/var/volumes/wordpress_db",
+    "manager-1/docker",
+    "/var/volumes/wordpress_db",
+)
 CASSANDRA = Writer(
     "cassandra",
     "cassandra-1",
@@ -98,8 +106,8 @@ CASSANDRA = Writer(
 
 
 def site_that_restores(world: World) -> Site:
-    """A site of its own: its hosts know services, and the restore key."""
-    site = Site()
+    """A site of its own: backups of one instant; its hosts know services, and the restore key."""
+    site = Site(platform=QUIESCED)
     clean(world, site.nodes)
     deploy(world, site)
     make_restore_key(world, site)
@@ -147,6 +155,15 @@ def armed(world: World) -> Iterator[None]:
 
 def destroy(node: Node, path: str) -> None:
     node.run(f"find {path} -xdev -mindepth 1 -delete || true", timeout=300)
+
+
+def destroy_everything(world: World) -> None:
+    for host, path in (
+        ("manager-1", "/docker"),
+        ("manager-1", "/srv/mail"),
+        ("cassandra-1", "/docker_local"),
+    ):
+        destroy(world.node(host), path)
 
 
 def ledger(node: Node, folder: str) -> str:
@@ -205,15 +222,12 @@ def test_everything_destroyed_comes_back_and_services_run_on_exactly_that(
     world: World, zrep: Zrep, saved: dict[str, str], armed: None
 ) -> None:
     assert armed is None
-    sums = {
-        w.service: tree_sum(zrep.node, saved[w.key] + w.inside + "/files")
-        for w in (MAIL, WEB, CASSANDRA)
-    }
-    destroy(world.node("manager-1"), "/srv/mail")
-    destroy(world.node("cassandra-1"), "/docker_local")
+    writers = (MAIL, WEB, DB, CASSANDRA)
+    sums = {w.service: tree_sum(zrep.node, saved[w.key] + w.inside + "/files") for w in writers}
+    destroy_everything(world)
     report = zrep.json("restore", "latest", "--yes", timeout=SLOW)
     assert {i["source"] for i in report["items"]} == set(saved)
-    for writer in (MAIL, WEB, CASSANDRA):
+    for writer in writers:
         continues(world, zrep, writer, saved)
         node = world.node(writer.host)
         assert tree_sum(node, f"{writer.folder}/files") == sums[writer.service]
