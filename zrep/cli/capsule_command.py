@@ -229,8 +229,8 @@ def _keys(config: Config, options: Mapping[str, Any]) -> Keys:
     control = options["control_key"] or Path(f"{config.ssh.control_key}.pub")
     read = options["read_key"] or Path(f"{config.ssh.read_key}.pub")
     restore = options["restore_key"] or Path(f"{config.ssh.restore_key}.pub")
-    wanted = bool(options["restore_key"]) or restore.exists()
     try:
+        wanted = bool(options["restore_key"]) or restore.exists()
         return Keys(
             control=PublicKey(
                 line=control.read_text().strip(), allowed_from=options["allowed_from"]
