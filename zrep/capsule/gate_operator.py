@@ -60,6 +60,16 @@ class Bounds(Protocol):
 
 Form = Callable[[Bounds, Words], None]
 
+# SESSIONS/SESSION/HOST/SOURCE. Nothing is below a clone: who may write into one could lay a link
+# there, and what is mounted next would be mounted where the link points.
+_CONTAINERS, _CLONES, _ALL = range(1, 3), range(3, 4), range(1, 4)
+
+
+def _place(gate: Bounds, words: Words, depths: range) -> None:
+    name = gate.clone_place(words.last(dataset))
+    if str(name).count("/") - str(gate.policy.sessions).count("/") not in depths:
+        refuse(f"{name} is not where zrep has such a dataset")
+
 
 def _list(gate: Bounds, words: Words) -> None:
     words.expect("-H", "-p", "-r", "-t")
@@ -104,9 +114,10 @@ def _assignments(words: Words) -> Mapping[str, str]:
 
 
 def _check(said: Mapping[str, str], known: Values, *, ours: bool) -> None:
-    """Only these values, and `ours` of any kind."""
+    """Only these values, and with `ours` any of ours that a terminal can show."""
     for key, value in said.items():
-        if not (ours and is_ours(key)) and value not in known.get(key, ()):
+        free = ours and is_ours(key) and value.isprintable()
+        if not free and value not in known.get(key, ()):
             refuse(f"{key}={value} may not be set here")
 
 
@@ -117,16 +128,15 @@ def _say_all(said: Mapping[str, str], wanted: Values) -> None:
 
 
 def _create(gate: Bounds, words: Words) -> None:
-    """The root of all sessions, which the first mount makes, or something below it."""
+    """The root of all sessions, which the first mount makes, or a session or host below it."""
     words.expect("-u")
     said = _assignments(words)
-    name = words.last(dataset)
-    if name == gate.policy.sessions:
+    if words.skip(str(gate.policy.sessions)):
         _check(said, _ROOT, ours=False)
         _say_all(said, _ROOT)
     else:
         _check(said, _BELOW, ours=True)
-        gate.clone_place(name)
+        _place(gate, words, _CONTAINERS)
 
 
 def _clone(gate: Bounds, words: Words) -> None:
@@ -134,7 +144,7 @@ def _clone(gate: Bounds, words: Words) -> None:
     _check(said, _CLONE, ours=True)
     _say_all(said, _CLONE)
     _of_a_source(gate, words.take("a snapshot"))
-    gate.clone_place(words.last(dataset))
+    _place(gate, words, _CLONES)
 
 
 def _hold(gate: Bounds, words: Words) -> None:
@@ -144,8 +154,8 @@ def _hold(gate: Bounds, words: Words) -> None:
     words.rest(lambda word: _of_a_source(gate, word))
 
 
-def _clone_only(gate: Bounds, words: Words) -> None:
-    gate.clone_place(words.last(dataset))
+def _of_a_session(gate: Bounds, words: Words) -> None:
+    _place(gate, words, _ALL)
 
 
 FORMS: Mapping[str, Form] = {
@@ -156,7 +166,7 @@ FORMS: Mapping[str, Form] = {
     "clone": _clone,
     "hold": _hold,
     "release": _hold,
-    "mount": _clone_only,
-    "unmount": _clone_only,
-    "destroy": _clone_only,
+    "mount": _of_a_session,
+    "unmount": _of_a_session,
+    "destroy": _of_a_session,
 }
