@@ -1,7 +1,7 @@
 """Where the `zrep` program begins.
 
-A gate answers every command of a far host's key, several for each replication: it starts without
-the command line's own machinery.
+A gate answers every command of a far host's key or of an operator, several for each replication or
+mount: it starts without the command line's own machinery.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-ROLES = ("target", "replica")
+ROLES = ("target", "replica", "operator")
 
 
 def main() -> NoReturn:

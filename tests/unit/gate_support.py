@@ -60,6 +60,15 @@ def replica_gate() -> Gate:
     return Gate(policy=policy, facts=KnownFacts(), pull_argv=expected_pull)
 
 
+def operator_gate() -> Gate:
+    policy = GatePolicy(
+        role=Role.OPERATOR,
+        dataset=DatasetName("backup/current"),
+        sessions=DatasetName("backup/sessions"),
+    )
+    return Gate(policy=policy, facts=KnownFacts(), pull_argv=expected_pull)
+
+
 def mail_pull(**options: object) -> tuple[str, ...]:
     return expected_pull(
         MAIL,

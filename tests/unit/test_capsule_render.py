@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,17 +210,6 @@ def test_sudoers_names_programs_without_arguments_and_nothing_else(name: str) ->
                 assert arguments == '""'
     assert "*" not in text
     assert ("env_keep" in text) == (ROLES[name].gate is not None)
-
-
-@pytest.mark.skipif(shutil.which("visudo") is None, reason="no visudo here")
-@pytest.mark.parametrize("name", ROLES)
-def test_visudo_accepts_the_fragment(name: str, tmp_path: Path) -> None:
-    file = tmp_path / "zrep"
-    file.write_text(render_sudoers(ROLES[name], user="zrep"))
-    done = subprocess.run(
-        ("visudo", "-scf", str(file)), capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_targets_gate_reads_what_is_rendered_for_it() -> None:

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.gate_support import LOGIN, RUN, SNAP, TOKEN, mail_pull, replica_gate, target_gate
+from tests.unit.gate_support import (
+    LOGIN,
+    RUN,
+    SNAP,
+    TOKEN,
+    mail_pull,
+    operator_gate,
+    replica_gate,
+    target_gate,
+)
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import Allowed
+from zrep.engine.mount import CONTAINER as MOUNT_CONTAINER
 from zrep.engine.mount import SESSIONS as SESSIONS_ROOT
 from zrep.engine.mount import clone_properties
 from zrep.engine.replicate import PARENT
@@ -112,6 +122,36 @@ def replica_sessions() -> Iterator[Argv]:
     yield zfs.destroy_argv(clone)
 
 
+def operator_requests() -> Iterator[Argv]:
+    for root in (ROOT, SESSIONS):
+        for snapshots in (True, False):
+            yield zfs.list_argv(root, snapshots=snapshots)
+            yield zfs.local_properties_argv(root, snapshots=snapshots)
+    yield zfs.list_argv(SESSIONS / "s", snapshots=False, only=())
+    yield zfs.holds_argv([SNAPSHOT, (ROOT / "RECOVERY/platform").at(SNAP)])
+    yield zfs.create_argv(SESSIONS, SESSIONS_ROOT, mount=False)
+    properties = {"canmount": "noauto", "io.zrep:owner": "anna", "io.zrep:purpose": "a 'b' c"}
+    yield zfs.create_argv(SESSIONS / "s", properties, mount=False)
+    yield zfs.create_argv(SESSIONS / "s/manager-1", MOUNT_CONTAINER, mount=False)
+    for writable in (True, False):
+        for origin in (SNAPSHOT, ROOT.at(f"snap_{RUN}")):
+            folder = {"io.zrep:folder": '"manager-1@+docker"'}
+            yield zfs.clone_argv(origin, CLONE, clone_properties(writable=writable))
+            yield zfs.clone_argv(origin, CLONE, {**clone_properties(writable=writable), **folder})
+    for verb in (zfs.hold_argv, zfs.release_argv):
+        yield verb([SNAPSHOT, ROOT.at(f"snap_{RUN}")], "zrep:session:20260102_030405-ab12")
+    for name in (CLONE, SESSIONS / "s"):
+        yield zfs.mount_argv(name)
+        yield zfs.unmount_argv(name)
+        yield zfs.destroy_argv(name)
+
+
+def test_operators_may_have_run_what_sessions_take() -> None:
+    asked = tuple(operator_requests())
+    gate = operator_gate()
+    assert [gate.judge(argv) for argv in asked] == [Allowed(argv=argv) for argv in asked]
+
+
 def test_a_target_accepts_what_the_director_asks() -> None:
     asked = tuple(target_requests())
     assert [target_gate().judge(argv) for argv in asked] == [Allowed(argv=argv) for argv in asked]
@@ -143,6 +183,7 @@ def test_a_target_accepts_its_own_pull(options: dict[str, object]) -> None:
 LEGAL = {
     "target": (target_gate(), tuple(target_requests())),
     "replica": (replica_gate(), tuple(replica_requests())),
+    "operator": (operator_gate(), tuple(operator_requests())),
 }
 
 

@@ -62,7 +62,7 @@ def _members(files: Sequence[InstallFile], installer: str, user: str) -> list[tu
     ]
 
 
-def render_manifest(files: Sequence[InstallFile], *, user: str) -> str:
-    """The line `user NAME`, then one line `file MODE PATH` per file."""
+def render_manifest(files: Sequence[InstallFile], *, user: str | None) -> str:
+    """The line `user NAME`, if one is to be made, then one line `file MODE PATH` per file."""
     lines = [f"file 0{f.mode:o} {f.path}\n" for f in files]
-    return "".join((f"user {user}\n", *lines))
+    return "".join((f"user {user}\n" if user else "", *lines))

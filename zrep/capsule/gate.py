@@ -2,6 +2,7 @@
 
 The templates are those of the zfs adapter and of the rsync pull, written down a second time and
 apart from them, so that a mistake there is caught here. What no template accepts is refused.
+Those of the operators are in zrep.capsule.gate_operator.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from zrep.capsule.gate_operator import FORMS as OPERATOR
 from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy, Refusal, Role
 from zrep.capsule.gate_pull import PullArgv, judge_pull
 from zrep.capsule.gate_sheet import judge_sheet
@@ -284,4 +286,5 @@ _FORMS: Mapping[Role, Mapping[str, Form]] = {
         "unmount": _clone_only,
         "destroy": _clone_only,
     },
+    Role.OPERATOR: OPERATOR,
 }

@@ -1,4 +1,5 @@
-"""The far side of a restricted key: judge SSH_ORIGINAL_COMMAND, then become it, or refuse.
+"""The far side of a restricted key, or of a person without privileges on this machine: judge
+SSH_ORIGINAL_COMMAND, then become it, or refuse.
 
 Runs as root behind sudo, which keeps that one variable for this program alone. zfs replaces this
 process; rsync runs as a child under a lock and ends when the other side is gone.
@@ -32,6 +33,8 @@ from zrep.capsule.gate_pull import PullArgv
 from zrep.model.names import DatasetName
 
 POLICY = Path("/etc/zrep/gate.toml")
+# A file of its own: the machine may have a gate for a key too.
+OPERATOR_POLICY = Path("/etc/zrep/gate-operator.toml")
 LOCKS = Path("/run/lock")
 VARIABLE = "SSH_ORIGINAL_COMMAND"
 REFUSED, BUSY, BROKEN = 126, 75, 78

@@ -1,4 +1,4 @@
-"""The gate's own words: its policy (from /etc/zrep/gate.toml), verdicts and facts. Pure."""
+"""The gate's own words: its policy (from a file of root's), verdicts and facts. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from zrep.model.source import SourceKey, is_word
 
 
 class Role(StrEnum):
-    """Which key is talking."""
+    """Which key is talking; an operator is a person on the machine itself."""
 
     TARGET = "target"
     REPLICA = "replica"
+    OPERATOR = "operator"
+
+
+# What the table of a role may say besides `dataset` and `sessions`.
+_OWN: Mapping[Role, frozenset[str]] = {
+    Role.TARGET: frozenset({"login", "pulls"}),
+    Role.REPLICA: frozenset({"send_back"}),
+    Role.OPERATOR: frozenset(),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +59,12 @@ class GatePolicy:
     login: PullLogin | None = None
     pulls: tuple[PullRule, ...] = ()
     send_back: bool = False
+
+    def __post_init__(self) -> None:
+        if self.covers_session(self.dataset):
+            raise ValueError(f"sessions: the backups in {self.dataset} would be among the clones")
+        if self.role is Role.OPERATOR and self.sessions is None:
+            raise ValueError("sessions: an operator needs a place for clones")
 
     def covers(self, name: DatasetName) -> bool:
         return name.is_below(self.dataset) or self.covers_session(name)
@@ -100,9 +115,7 @@ def parse_policy(text: str, role: Role) -> GatePolicy:
     pulls = [{ source = "manager-1/mail", address = "10.0.0.11", port = 22 }]
     """
     table = _table(tomllib.loads(text).get(role.value), f"[{role}]")
-    own = {"login", "pulls"} if role is Role.TARGET else {"send_back"}
-    known = {"dataset", "sessions"} | own
-    unknown = sorted(set(table) - known)
+    unknown = sorted(set(table) - {"dataset", "sessions"} - _OWN[role])
     if unknown:
         raise ValueError(f"[{role}]: unknown {', '.join(unknown)}")
     return GatePolicy(

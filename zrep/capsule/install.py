@@ -8,7 +8,8 @@ from pathlib import Path
 from zrep.capsule.bundle import render_manifest
 from zrep.capsule.render import CAPSULES, InstallFile
 
-PROGRAMS = (*CAPSULES, "zrep-gate-target", "zrep-gate-replica", "install-source")
+GATES = ("zrep-gate-target", "zrep-gate-replica", "zrep-gate-operator")
+PROGRAMS = (*CAPSULES, *GATES, "install-source")
 
 
 def load_hooks() -> Mapping[str, str]:
@@ -21,9 +22,12 @@ def load_hooks() -> Mapping[str, str]:
 
 
 def write_tree(
-    files: Sequence[InstallFile], out: Path, hooks: Mapping[str, str], *, user: str
+    files: Sequence[InstallFile], out: Path, hooks: Mapping[str, str], *, user: str | None
 ) -> None:
-    """`out/root/...`, `out/manifest` and `out/install-source`; the installer is to run as root."""
+    """`out/root/...`, `out/manifest` and `out/install-source`; the installer is to run as root.
+
+    `user` is made if it is not there yet; None where no far host's key is to log in.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for file in files:
         place = out / "root" / file.path.lstrip("/")

@@ -30,7 +30,7 @@ deployment_option = click.option(
 
 @click.group("capsule")
 def command() -> None:
-    """Render what the other hosts need, install it there, and try what must be refused."""
+    """Render what other hosts and operators need, install it, and try what must be refused."""
 
 
 @command.command("render")
@@ -86,6 +86,41 @@ def render(
     files = render_host(config, roles, hooks, control=control, read=read, restore=restore)
     write_tree(files, out, hooks, user=config.ssh.user)
     click.echo(f"wrote {len(files)} files; on the host, as root: {out}/install-source {out}")
+
+
+@command.command("operators")
+@click.argument("who", metavar="USER|%GROUP...", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.pass_context
+def operators(ctx: click.Context, who: tuple[str, ...], out: Path) -> None:
+    """Write what lets people on this machine mount backups without being root, into a folder.
+
+    A program that sudo starts for them alone and that refuses everything but looking at backups
+    and mounting them, its policy, and sudoers rules of their own. Run its install-source as root;
+    it checks everything before it changes anything. To change who may, do the same again.
+
+    \b
+    Examples:
+      zrep capsule operators alice --out operators
+      zrep capsule operators alice %backup --out operators
+    """
+    from zrep.capsule.install import load_hooks, write_tree
+    from zrep.capsule.operators import parse_operators, render_operators
+
+    config = load_config(ctx)
+    if config.target.address is not None:
+        raise UsageError(
+            "the pool is on another machine, where nobody needs to be root for a mount",
+            next_step="zrep mount",
+        )
+    try:
+        named = parse_operators(who)
+    except ValueError as error:
+        raise UsageError(str(error), next_step="zrep capsule operators --help") from error
+    hooks = load_hooks()
+    files = render_operators(config, named, hooks)
+    write_tree(files, out, hooks, user=None)
+    click.echo(f"wrote {len(files)} files; as root: {out}/install-source {out}")
 
 
 @command.command("deploy")
@@ -194,8 +229,8 @@ def _keys(config: Config, options: Mapping[str, Any]) -> Keys:
     control = options["control_key"] or Path(f"{config.ssh.control_key}.pub")
     read = options["read_key"] or Path(f"{config.ssh.read_key}.pub")
     restore = options["restore_key"] or Path(f"{config.ssh.restore_key}.pub")
-    wanted = bool(options["restore_key"]) or restore.exists()
     try:
+        wanted = bool(options["restore_key"]) or restore.exists()
         return Keys(
             control=PublicKey(
                 line=control.read_text().strip(), allowed_from=options["allowed_from"]

@@ -43,11 +43,15 @@ def emit_json(value: object) -> None:
 
 
 def operator() -> str:
-    """Who asked: the login behind sudo when there is one."""
+    """Who asked: the login behind sudo when there is one, of root; else whose process this is."""
     import pwd
 
-    name = os.environ.get("SUDO_USER")
-    return name or pwd.getpwuid(os.getuid()).pw_name
+    uid = os.geteuid()
+    name = os.environ.get("SUDO_USER") if uid == 0 else None
+    try:
+        return name or pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def on_terminal() -> bool:

@@ -40,10 +40,10 @@ COMMANDS = {
     "status": "Show how the last runs ended.",
     "check": "Tell monitoring how runs, snapshots and pools are.",
     "config": "Check, convert and show the configuration.",
-    "capsule": "Render, deploy and audit what the other hosts need.",
+    "capsule": "Render, deploy and audit what other hosts and operators need.",
     "docker": "See and control docker on the source hosts.",
     "key": "Make, show and rotate the keys to other hosts.",
-    "gate": "Answer a restricted key (used by authorized_keys).",
+    "gate": "Answer a restricted key or an operator (used by sudoers).",
 }
 HIDDEN = frozenset({"gate"})
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from zrep.engine.state_files import json_files
 from zrep.errors import CommandFailed, ConfigError, Refused, UnknownName
 from zrep.host.process import run
 from zrep.model.drill import NAMESPACE, Evidence, State, decode_evidence, encode_evidence
@@ -41,9 +42,8 @@ class Shelf:
         return path
 
     def all(self) -> tuple[Evidence, ...]:
-        """Newest first. ConfigError for a file that cannot be read."""
-        paths = sorted(self.folder.glob("*.json"), reverse=True)
-        return tuple(read(path) for path in paths)
+        """Newest first. ConfigError for what cannot be read, all of them or one."""
+        return tuple(map(read, json_files(self.folder)))
 
     def proven(self) -> tuple[Evidence, ...]:
         """All that there were; with a key one that has passed without its signature has failed.

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from zrep.capsule import gate_main
-from zrep.capsule.gate_policy import Allowed, PullLogin, PullRule
+from zrep.capsule.gate_policy import Allowed, PullLogin, PullRule, Role
 from zrep.capsule.gate_pull import PullOptions
 
 
 def answer(role: str) -> int:
-    """Judge and run the request that sshd handed over; returns its exit status."""
-    return gate_main.main(role, pull_argv=expected_pull, receiver=confined_pull)
+    """Judge and run the request that sshd or sudo handed over; returns its exit status."""
+    return gate_main.main(
+        role,
+        pull_argv=expected_pull,
+        receiver=confined_pull,
+        policy_file=gate_main.OPERATOR_POLICY if role == Role.OPERATOR else gate_main.POLICY,
+    )
 
 
 def expected_pull(

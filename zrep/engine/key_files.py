@@ -24,11 +24,21 @@ class KeyFile:
 
     @property
     def exists(self) -> bool:
-        return self.path.exists()
+        return is_there(self.path)
 
     @property
     def phase(self) -> Phase:
-        return phase_of([s for s in (NEXT, OLD) if self.beside(s).exists()])
+        return phase_of([s for s in (NEXT, OLD) if is_there(self.beside(s))])
+
+
+def is_there(path: Path) -> bool:
+    """ConfigError when its folder is closed to whoever asks."""
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise ConfigError(
+            (f"cannot look at {path}: {error.strerror}",), next_step="run as root"
+        ) from error
 
 
 def key_file(config: Config, name: KeyName) -> KeyFile:
@@ -43,7 +53,7 @@ def key_file(config: Config, name: KeyName) -> KeyFile:
 def make(key: KeyFile, suffix: str = "") -> None:
     """A new ed25519 key without passphrase; Refused when there is one."""
     path = key.beside(suffix)
-    if path.exists():
+    if is_there(path):
         raise Refused(f"{path} exists", next_step=f"zrep key rotate {key.name}")
     new = key.beside(".new")
     try:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
+from zrep.engine.state_files import json_files, unreadable
 from zrep.errors import ConfigError, Refused, UnknownName, ZrepError
 
 FOLDER = "restores"
@@ -88,21 +89,24 @@ class Records:
     def read(self, name: str) -> Record:
         """UnknownName when there is none; ConfigError when it cannot be read."""
         path = self.folder / f"{name}.json"
-        if not _ID.fullmatch(name) or not path.is_file():
-            raise UnknownName(f"no restore {name!r}", next_step="see: zrep restore --list")
         try:
-            return _parse(json.loads(path.read_text(encoding="utf-8")))
+            if _ID.fullmatch(name) and path.is_file():
+                return _parse(json.loads(path.read_text(encoding="utf-8")))
+        except PermissionError as error:
+            raise unreadable(path, error) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(
                 (f"{path}: cannot be read: {error}",), next_step="move the file away"
             ) from error
+        raise UnknownName(f"no restore {name!r}", next_step="see: zrep restore --list")
 
     def all(self) -> tuple[Record, ...]:
         """Newest first."""
         return tuple(self.read(name) for name in self.names())
 
     def names(self) -> list[str]:
-        return sorted((p.stem for p in self.folder.glob("*.json")), reverse=True)
+        """Newest first. ConfigError when they may not be read."""
+        return [path.stem for path in json_files(self.folder)]
 
     def unfinished(self, name: str | None) -> Record:
         """The restore of that name, or the only one that is not done."""

@@ -12,6 +12,7 @@ from zrep.host.local import LocalHost
 from zrep.host.port import Host
 from zrep.host.ssh import SshHost
 from zrep.host.ssh_argv import SshEndpoint
+from zrep.host.sudo import SudoHost, goes_through_sudo
 from zrep.model.names import DatasetName
 from zrep.model.source import Address, BackupSet, Config, Replica
 from zrep.zfs.cli import CliZfs
@@ -19,6 +20,7 @@ from zrep.zfs.here import zfs_on
 from zrep.zfs.port import Zfs
 
 T = TypeVar("T")
+TARGET = "target"
 
 
 class Site:
@@ -40,11 +42,11 @@ class Site:
 
     @property
     def target_host(self) -> Host:
-        return self._host("target", self.config.target.address)
+        return self._host(TARGET, self.config.target.address)
 
     @property
     def target(self) -> Zfs:
-        return self._pool("target", self.config.target.address)
+        return self._pool(TARGET, self.config.target.address)
 
     def replica_zfs(self, replica: Replica) -> Zfs:
         return self._pool(f"replica {replica.name}", replica.address)
@@ -77,7 +79,7 @@ class Site:
     def _pool(self, role: str, address: Address | None) -> Zfs:
         if role not in self._zfs:
             host = self._host(role, address)
-            self._zfs[role] = zfs_on(host) if address is None else CliZfs(host)
+            self._zfs[role] = zfs_on(host) if isinstance(host, LocalHost) else CliZfs(host)
         return self._zfs[role]
 
     def _host(self, role: str, address: Address | None) -> Host:
@@ -87,7 +89,7 @@ class Site:
 
     def _connect(self, role: str, address: Address | None) -> Host:
         if address is None:
-            return LocalHost()
+            return SudoHost() if role == TARGET and goes_through_sudo() else LocalHost()
         return SshHost(name=role, endpoint=self.endpoint(address, self.config.ssh.control_key))
 
     def endpoint(self, address: Address, key_file: str) -> SshEndpoint:
