@@ -6,10 +6,12 @@ root login. `runner` is the node on which zrep runs, `target` the one with the p
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.node import Node
 from lab.world import World
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,12 +101,31 @@ policy = "offsite"
 
 def deploy(world: World, site: Site) -> None:
     """Everything a fresh world needs before the first `zrep sync`."""
-    for name in site.nodes:
-        install_tree_sum(world, name)
-    for name in {site.runner, site.target, site.replica}:
+    with ThreadPoolExecutor(len(site.nodes)) as pool:
+        wait_for(pool.submit(_install_programs, world, site, name) for name in site.nodes)
+        install_keys(world, site)
+        install_config(world, site, config_text(site))
+        _create_datasets(world, site)
+        # While one node installs what was rendered for it, the next one's is rendered.
+        rendered = ((name, render_role(world, site, role)) for name, role in _roles(site))
+        wait_for(pool.submit(_install_rendered, world.node(n), files) for n, files in rendered)
+
+
+def wait_for(jobs: Iterable[Future[None]]) -> None:
+    """All of them are begun first; the first failure is raised when all have ended."""
+    begun = list(jobs)
+    wait(begun)
+    for job in begun:
+        job.result()
+
+
+def _install_programs(world: World, site: Site, name: str) -> None:
+    install_tree_sum(world, name)
+    if name in {site.runner, site.target, site.replica}:
         install_program(world, name)
-    install_keys(world, site)
-    install_config(world, site, config_text(site))
+
+
+def _create_datasets(world: World, site: Site) -> None:
     world.node(site.target).run(
         f"zfs list -H {site.dataset} >/dev/null 2>&1 || "
         f"zfs create -p -o compression=gzip-7 -o atime=off -o xattr=sa -o acltype=posix "
@@ -115,11 +136,15 @@ def deploy(world: World, site: Site) -> None:
         f"zfs create -p -o canmount=off -o readonly=on -o xattr=sa -o acltype=posix "
         f"{site.replica_dataset}"
     )
+
+
+def _roles(site: Site) -> Iterator[tuple[str, str]]:
+    """Which nodes get what from `zrep capsule render`, with its options."""
     for name in site.sources:
-        install_role(world, site, name, f"--host {name}")
-    install_role(world, site, site.replica, f"--replica {site.replica}")
+        yield name, f"--host {name}"
+    yield site.replica, f"--replica {site.replica}"
     if site.target != site.runner:
-        install_role(world, site, site.target, "--target")
+        yield site.target, "--target"
 
 
 def install_program(world: World, name: str) -> None:
@@ -194,7 +219,14 @@ def install_role(
 
     `keys` are those that it is to accept.
     """
-    runner, node = world.node(site.runner), world.node(name)
+    _install_rendered(world.node(name), render_role(world, site, role, keys=keys))
+
+
+def render_role(
+    world: World, site: Site, role: str, *, keys: Iterable[str] = ("control", "read")
+) -> bytes:
+    """An archive of the files for one machine."""
+    runner = world.node(site.runner)
     options = ""
     for key in keys:
         owner = site.runner if key == "control" else site.target
@@ -204,10 +236,14 @@ def install_role(
         f"rm -rf /tmp/render && zrep capsule render {role}{options} --out /tmp/render && "
         "tar -C /tmp/render -cf /tmp/render.tar ."
     )
-    node.push_bytes(runner.pull_bytes("/tmp/render.tar"), "/tmp/render.tar")
+    return runner.pull_bytes("/tmp/render.tar")
+
+
+def _install_rendered(node: Node, files: bytes) -> None:
+    node.push_bytes(files, "/tmp/rendered.tar")
     node.run(
-        "rm -rf /tmp/render && mkdir /tmp/render && tar -C /tmp/render -xf /tmp/render.tar && "
-        "/tmp/render/install-source /tmp/render"
+        "rm -rf /tmp/rendered && mkdir /tmp/rendered && "
+        "tar -C /tmp/rendered -xf /tmp/rendered.tar && /tmp/rendered/install-source /tmp/rendered"
     )
 
 
