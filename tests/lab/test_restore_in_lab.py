@@ -1,5 +1,6 @@
-"""Backups brought back to real hosts: a thin LV and a swarm manager, a thick LV without room for a
-snapshot of everything, services that write all the time, and zrep killed in the middle.
+"""Backups brought back to real hosts: a Gluster volume and a thin LV of a swarm manager, a thick LV
+without room for a snapshot of everything, services that write all the time, and zrep killed in the
+middle. Interruptions of other kinds are in test_restore_interrupted_in_lab.py.
 """
 
 from __future__ import annotations
@@ -7,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
@@ -267,107 +267,6 @@ def test_a_path_comes_back_beside_what_is_there(
     assert tree_sum(node, beside) == tree_sum(zrep.node, saved["manager-1/mail"] + "/files")
     assert replicas(world, "mail") == 1
     node.run(f"rm -r {beside}")
-
-
-@pytest.mark.parametrize(
-    "step", ["service-down", "safety", "write", "verify", "close", "service-up"]
-)
-def test_killed_at_any_step_the_service_stays_down_and_resuming_finishes_it(
-    world: World, zrep: Zrep, saved: dict[str, str], armed: None, step: str
-) -> None:
-    assert armed is None
-    destroy(world.node("manager-1"), "/srv/mail")
-    words = "latest --service post"
-    outcome = zrep.node.run(KILL_AT.format(words=words, step=step), timeout=SLOW).stdout
-    assert outcome.strip() == "killed"
-    if step in ("write", "verify", "close"):
-        assert replicas(world, "mail") == 0
-    unfinished: list[dict[str, Any]] = zrep.json("restore", "--list")
-    assert unfinished[0]["state"] == "running"
-    resume(zrep)
-    continues(world, zrep, MAIL, saved)
-    assert replicas(world, "mail") == 1
-    assert zrep.json("restore", "--list")[0]["state"] == "done"
-    sessions = zrep.json("sessions")
-    assert [s for s in sessions if s["purpose"].startswith("restore")] == []
-
-
-def test_a_boot_disarms_and_the_service_stays_down_until_resumed(
-    world: World, zrep: Zrep, saved: dict[str, str], armed: None
-) -> None:
-    assert armed is None
-    words = KILL_AT.format(words="latest --service cassandra", step="verify")
-    zrep.node.run(words, timeout=SLOW)
-    node = world.node("cassandra-1")
-    node.crash()
-    node.run(
-        "for i in $(seq 240); do mountpoint -q /docker_local && docker info >/dev/null 2>&1 && "
-        "exit 0; sleep 1; done; exit 1",
-        timeout=300,
-    )
-    assert "not armed" in node.run(f"{ARM} --status").stdout
-    assert node.run("docker ps -q --filter name=cassandra").stdout == ""
-    assert "not armed" in resume(zrep, status=5)
-    node.run(f"{ARM} --all")
-    resume(zrep)
-    continues(world, zrep, CASSANDRA, saved)
-
-
-def test_a_link_cut_in_the_transfer_leaves_it_resumable(
-    world: World, zrep: Zrep, saved: dict[str, str], armed: None
-) -> None:
-    assert armed is None
-    node = world.node("manager-1")
-    destroy(node, "/srv/mail")
-    zrep.node.run(
-        f"rm -f {JOURNAL}; systemd-run --quiet --collect --unit=cut-restore "
-        "zrep restore latest --service post --yes; "
-        f'for i in $(seq 1200); do grep -qs \'"step": "write"\' {JOURNAL} && exit 0; '
-        "sleep 0.1; done; exit 1",
-        timeout=SLOW,
-    )
-    zrep.node.link(False)
-    try:
-        zrep.node.run(
-            "for i in $(seq 900); do systemctl -q is-active cut-restore || exit 0; sleep 1; done; "
-            "exit 1",
-            timeout=1000,
-        )
-    finally:
-        zrep.node.link(True)
-    if zrep.json("restore", "--list")[0]["state"] != "done":
-        resume(zrep)
-    continues(world, zrep, MAIL, saved)
-
-
-# A file without a name that takes all but 2 MiB of what is free, as long as its unit runs.
-HOG = """
-free() { echo $(($(stat -f -c '%a * %S' /srv/mail))); }
-export size=$(($(free) - 2097152))
-systemd-run --quiet --collect --setenv=size --unit=hog sh -c \
-    'exec 9>/srv/mail/hog; rm /srv/mail/hog; fallocate -l $size /proc/self/fd/9; sleep 3600'
-for i in $(seq 60); do [ $(free) -lt 4194304 ] && exit 0; sleep 1; done
-exit 1
-"""
-
-
-def test_a_full_disk_leaves_the_service_stopped_and_the_restore_resumable(
-    world: World, zrep: Zrep, saved: dict[str, str], armed: None
-) -> None:
-    assert armed is None
-    node = world.node("manager-1")
-    destroy(node, "/srv/mail")
-    node.run(HOG, timeout=90)
-    try:
-        done = zrep("restore", "latest", "--service", "post", "--yes", timeout=SLOW, status=10)
-    finally:
-        node.run("systemctl stop hog")
-    assert "no space is left on the destination" in done.stderr
-    assert replicas(world, "mail") == 0
-    assert zrep.json("restore", "--list")[0]["state"] != "done"
-    resume(zrep)
-    continues(world, zrep, MAIL, saved)
-    assert replicas(world, "mail") == 1
 
 
 @pytest.mark.parametrize("step", ["halt", "write", "unhalt"])

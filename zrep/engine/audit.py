@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +27,9 @@ from zrep.host.process import run
 from zrep.host.ssh_argv import SshEndpoint, ssh_options
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 
+# Trials of one machine, and machines.
 AT_ONCE = 4
+MACHINES_AT_ONCE = 8
 SECONDS = 60.0
 _SIGNALS, _STATUSES = 64, 256
 
@@ -73,11 +76,13 @@ def audit(
     *,
     trials: Callable[[Machine], Iterable[Trial]] = trials_of,
 ) -> tuple[MachineAudit, ...]:
-    return tuple(_audit_one(site, m, progress, tuple(trials(m))) for m in machines)
+    with ThreadPoolExecutor(MACHINES_AT_ONCE) as pool:
+        one = partial(_audit_one, site, progress)
+        return tuple(pool.map(one, machines, [tuple(trials(m)) for m in machines]))
 
 
 def _audit_one(
-    site: Site, machine: Machine, progress: Progress, trials: Sequence[Trial]
+    site: Site, progress: Progress, machine: Machine, trials: Sequence[Trial]
 ) -> MachineAudit:
     """What is allowed must work first: on a host that is down everything looks refused."""
     progress.step(f"audit: {machine.name}, {len(trials)} trials")
