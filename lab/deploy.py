@@ -17,6 +17,8 @@ from lab.world import World
 ROOT = Path(__file__).resolve().parent.parent
 TREES = ("zrep", "hooks", "policies")
 HERE = "/opt/zrep"
+# Emulated machines that share two processors with others take their time.
+SLOW = 600.0
 LAUNCHER = f"""#!/bin/sh
 exec /usr/bin/python3 -I -c '
 import sys
@@ -234,7 +236,8 @@ def render_role(
         options += f" --{key}-key /tmp/{key}.pub"
     runner.run(
         f"rm -rf /tmp/render && zrep capsule render {role}{options} --out /tmp/render && "
-        "tar -C /tmp/render -cf /tmp/render.tar ."
+        "tar -C /tmp/render -cf /tmp/render.tar .",
+        timeout=SLOW,
     )
     return runner.pull_bytes("/tmp/render.tar")
 
@@ -243,7 +246,8 @@ def _install_rendered(node: Node, files: bytes) -> None:
     node.push_bytes(files, "/tmp/rendered.tar")
     node.run(
         "rm -rf /tmp/rendered && mkdir /tmp/rendered && "
-        "tar -C /tmp/rendered -xf /tmp/rendered.tar && /tmp/rendered/install-source /tmp/rendered"
+        "tar -C /tmp/rendered -xf /tmp/rendered.tar && /tmp/rendered/install-source /tmp/rendered",
+        timeout=SLOW,
     )
 
 
