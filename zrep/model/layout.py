@@ -17,7 +17,7 @@ IMPORTED = "io.zrep:imported"
 HISTORY = "zrep:imported"
 
 _SNAP = re.compile(r"snap_(\d{8}_\d{6})")
-_FOLDER = re.compile(r"(?P<host>[^@/]+)@(?P<path>\+[^/]*)")
+_FOLDER = r"(?P<host>[^@/]+)@(?P<path>\+[^/]*)"
 
 
 def layout_id(snap: str) -> BackupId | None:
@@ -48,7 +48,7 @@ def spell_folder(host: str, path: str) -> str:
 
 def parse_folder(name: str) -> tuple[str, str] | None:
     """manager-1@+srv+mail -> manager-1, srv-mail: a name for what no source is configured for."""
-    match = _FOLDER.fullmatch(name)
+    match = re.fullmatch(_FOLDER, name)
     return (match["host"], match["path"].strip("+").replace("+", "-")) if match else None
 
 
