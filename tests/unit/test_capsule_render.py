@@ -22,6 +22,7 @@ from zrep.capsule.render import (
     render_target_gate,
 )
 from zrep.errors import ConfigError
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
 from zrep.model.session import replica_sessions
@@ -34,7 +35,6 @@ from zrep.model.source import (
     Replica,
     Service,
     Source,
-    SourceKey,
     Target,
 )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from zrep.model.key import SourceKey, is_word
 from zrep.model.names import DatasetName, plain_dataset
-from zrep.model.source import SourceKey, is_word
 
 
 class Role(StrEnum):

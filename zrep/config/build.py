@@ -29,8 +29,9 @@ from zrep.config.values import (
     text,
     user,
 )
+from zrep.model.key import SourceKey
 from zrep.model.policy import Policy
-from zrep.model.source import Config, Replica, Service, SourceKey, Ssh, Target
+from zrep.model.source import Config, Replica, Service, Ssh, Target
 
 Policies = Mapping[str, Policy | None]
 """Policies by name; None for a file with problems of its own, which are reported there."""

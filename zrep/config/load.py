@@ -10,8 +10,9 @@ from zrep.config.build import build_config, digest_of
 from zrep.config.document import Document, Problem, parse_document
 from zrep.config.policy import read_policy
 from zrep.errors import ConfigError
+from zrep.model.key import is_word
 from zrep.model.policy import Policy
-from zrep.model.source import Config, is_word
+from zrep.model.source import Config
 
 DEFAULT_PATH = Path("/etc/zrep/zrep.toml")
 SITE_POLICIES = Path("/etc/zrep/policies")

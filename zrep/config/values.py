@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import TypeVar
 
 from zrep.config.positions import Path
+from zrep.model.key import is_word
 from zrep.model.names import DatasetName, plain_dataset
-from zrep.model.source import Address, is_word
+from zrep.model.source import Address
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

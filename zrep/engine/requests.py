@@ -13,9 +13,10 @@ from zrep.engine.observe import backups_at, observe_replica
 from zrep.engine.site import Site, pick
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import Backup
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.session import Session, replica_sessions
-from zrep.model.source import Address, Service, SourceKey
+from zrep.model.source import Address, Service
 from zrep.planner.backups import find_backups, resolve
 from zrep.zfs.port import Zfs
 

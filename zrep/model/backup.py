@@ -14,9 +14,10 @@ from enum import StrEnum
 
 from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.layout import is_folder
 from zrep.model.names import BackupId, BackupLabel
-from zrep.model.source import Consistency, SourceKey
+from zrep.model.source import Consistency
 
 PREFIX = "io.zrep:"
 SET = PREFIX + "set"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,16 +9,10 @@ from enum import StrEnum
 from zrep.model.drill import Drilling
 from zrep.model.guard import Allowance
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.key import SourceKey as SourceKey  # noqa: PLC0414 - lab and bench have it from here
 from zrep.model.monitoring import Monitoring, Watch
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
-
-_WORD = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,62}")
-
-
-def is_word(text: str) -> bool:
-    """A name that may stand in a dataset, an rsync module, a property and a file name."""
-    return bool(_WORD.fullmatch(text))
 
 
 class Method(StrEnum):
@@ -61,22 +54,6 @@ class OnPartial(StrEnum):
 
     PUBLISH = "publish"
     REFUSE = "refuse"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class SourceKey:
-    """`manager-1/docker`: logical host and source name; also the child dataset's relative path."""
-
-    host: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.host}/{self.name}"
-
-    @property
-    def module(self) -> str:
-        """The stem of the rsync module's name on the host."""
-        return self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from zrep.model.backup import Backup, SourceRecord, State
 from zrep.model.contents import Contents, Sampled
 from zrep.model.drill import Evidence, Finding, Outcome
 from zrep.model.drill import State as Drilled
-from zrep.model.source import Config, Service, SourceKey
+from zrep.model.key import SourceKey
+from zrep.model.source import Config, Service
 
 COUNTS, DIGEST, HASHES, TOTALS, SERVICE = "counts", "digest", "hashes", "totals", "service"
 NOT_COUNTED = "nothing was counted when it was published: [drill] count_all"

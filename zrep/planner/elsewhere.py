@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from zrep.errors import Refused, UnknownName
 from zrep.model.backup import Backup
-from zrep.model.source import BackupSet, Config, Deployment, SourceKey
+from zrep.model.key import SourceKey
+from zrep.model.source import BackupSet, Config, Deployment
 
 _NUMBER = re.compile(r"\d+$")
 
