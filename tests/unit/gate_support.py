@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zrep.capsule.gate import Gate
-from zrep.capsule.gate_policy import GatePolicy, PullLogin, PullRule, Role
+from zrep.capsule.gate_login import PullLogin, PullRule
+from zrep.capsule.gate_policy import GatePolicy, Role
 from zrep.capsule.gate_pull import PullOptions
 from zrep.engine.gate import expected_pull
 from zrep.model.key import SourceKey

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from zrep.capsule.gate_policy import PullRule, Role, parse_policy
+from zrep.capsule.gate_login import PullRule
+from zrep.capsule.gate_policy import Role, parse_policy
 from zrep.capsule.install import load_hooks, write_tree
 from zrep.capsule.render import (
     CAPSULES,
