@@ -265,8 +265,8 @@ class Config:
 
     `hosts` are those of `deployment`. Without an `origin` that is the one that is backed up, and
     the others are `elsewhere`; with one it is where backups of `origin` go, and `scrub` and
-    `scrub_time` are its own. `digest` identifies its text; `warnings` name what in it has no
-    effect, as `file:line: text`. `text` is the file itself, `policy_texts` the policies' by name.
+    `scrub_time` are its own. `meaning` is all that it says, spelled in one way. `text` is the
+    file itself, `policy_texts` the policies' by name.
     """
 
     target: Target
@@ -283,7 +283,13 @@ class Config:
     keeping: Housekeeping = field(default_factory=Housekeeping)
     drilling: Drilling = field(default_factory=Drilling)
     monitoring: Monitoring = field(default_factory=Monitoring)
-    digest: str = ""
-    warnings: tuple[str, ...] = ()
+    meaning: str = field(default="", repr=False)
     text: str = field(default="", repr=False)
     policy_texts: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that change when the meaning may have changed; few commands ask for it."""
+        from hashlib import sha256
+
+        return sha256(self.meaning.encode()).hexdigest()[:16] if self.meaning else ""

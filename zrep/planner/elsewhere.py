@@ -39,6 +39,7 @@ def seen_from(config: Config, name: str) -> Config:
         sets={n: s for n, s in sets.items() if s.hosts or s.paused_hosts},
         deployment=name,
         elsewhere={},
+        meaning="",
         text="",
         origin=config.deployment,
         scrub=there.scrub,
