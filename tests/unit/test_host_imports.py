@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,51 @@ OPERATOR_MODULES = {
     "zrep.model.recovery",
     "zrep.model.key",
 }
+LISTED = """
+import sys
+from zrep.cli.main import run
+from zrep.engine import observe
+observe.backups_at = lambda zfs, root: ()
+assert run(["--config", sys.argv[1], *sys.argv[2].split()]) == 0
+"""
+SESSIONS = LISTED.replace("observe.backups_at =", "mount.list_sessions =").replace(
+    "import observe", "import mount"
+)
+# Of the values those alone that a configuration is made of, and what a list of backups says.
+LIST_MODELS = {
+    f"zrep.model.{name}"
+    for name in (
+        *("ages", "backup", "drill", "guard", "housekeeping", "inventory", "key", "layout"),
+        *("methods", "moment", "monitoring", "names", "policy", "recovery", "source"),
+    )
+}
+NOT_FOR_A_LOOK = {
+    *("zrep.config.positions", "zrep.config.idle", "zrep.config.datasets", "zrep.model.sanoid"),
+    *("zrep.host.pipeline", "zrep.host.ssh", "zrep.host.ssh_argv"),
+    *("logging", "hashlib", "_strptime", "paramiko", "tomlkit", "croniter", "humanize"),
+}
+CONFIG = """
+[target]
+dataset = "backup/current"
+policy = "production"
+
+[deployment.prod]
+hosts = { manager-1 = "10.0.0.11" }
+
+[set.platform.source.etc]
+host = "manager-1"
+method = "dir"
+path = "/etc"
+
+[service.wordpress]
+source = "manager-1/etc"
+paths = ["wordpress"]
+
+[replica.offsite]
+host = "offsite.example.org"
+dataset = "tank/prod"
+policy = "offsite"
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +154,30 @@ def test_a_gate_loads_what_the_request_needs(
     assert len(found.classes) <= 12
     # json and dataclasses are the counting's own.
     assert found.modules & (CHILDREN | FAR - {"json"}) == set()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "zrep.toml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def test_a_list_loads_the_configuration_and_what_it_shows(config: str) -> None:
+    found = loaded(LISTED, config, "list")
+    assert {m for m in found.ours if m.startswith("zrep.model.")} == LIST_MODELS
+    assert {m for m in found.ours if m.startswith("zrep.planner.")} == {"zrep.planner.backups"}
+    assert found.modules & NOT_FOR_A_LOOK == set()
+    assert len(found.classes) <= 48
+    assert len(found.ours) <= 56
+
+
+def test_sessions_load_what_they_are_besides(config: str) -> None:
+    found = loaded(SESSIONS, config, "sessions")
+    assert {m for m in found.ours if m.startswith("zrep.model.")} == {
+        *LIST_MODELS,
+        "zrep.model.session",
+    }
+    assert found.modules & NOT_FOR_A_LOOK == set()
+    assert len(found.classes) <= 53
+    assert len(found.ours) <= 59

@@ -141,7 +141,7 @@ def absolute_path(value: object) -> str:
     found = text(value)
     if not found.startswith("/"):
         raise Wrong(f"must be an absolute path, not {shown(found)}")
-    if re.search(r"\s", found):
+    if any(map(str.isspace, found)):
         raise Wrong(f"must not contain white space: {shown(found)}")
     return _normal(found)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 AGE_UNITS = {"y": 365 * 86_400, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 # What a bare number counts in; a month of the yearly keys has 31 days.
 BARE_AGE_UNITS = {
@@ -14,7 +12,6 @@ BARE_AGE_UNITS = {
     "monthly": 604_800,
     "yearly": 31 * 86_400,
 }
-_AGE = r"(\d+)([ywdhms])"
 
 
 def age_seconds(key: str, text: str) -> int | None:
@@ -24,5 +21,6 @@ def age_seconds(key: str, text: str) -> int | None:
     """
     if text.isascii() and text.isdigit():
         return int(text) * BARE_AGE_UNITS[key.rpartition("_")[0]]
-    found = re.fullmatch(_AGE, text, re.ASCII | re.IGNORECASE)
-    return int(found[1]) * AGE_UNITS[found[2].lower()] if found else None
+    count, unit = text[:-1], text[-1:].lower()
+    known = count.isascii() and count.isdigit() and unit in AGE_UNITS
+    return int(count) * AGE_UNITS[unit] if known else None

@@ -16,15 +16,14 @@ IMPORTED = "io.zrep:imported"
 # Where a replica keeps the history of the root itself; no logical host can be called so.
 HISTORY = "zrep:imported"
 
-_SNAP = re.compile(r"snap_(\d{8}_\d{6})")
+_SNAP = "snap_"
 _FOLDER = r"(?P<host>[^@/]+)@(?P<path>\+[^/]*)"
 
 
 def layout_id(snap: str) -> BackupId | None:
     """snap_20220906_082043 -> 20220906_082043; None for other names and for times that are none."""
-    match = _SNAP.fullmatch(snap)
     try:
-        return BackupId(match[1]) if match else None
+        return BackupId(snap.removeprefix(_SNAP)) if snap.startswith(_SNAP) else None
     except ValueError:
         return None
 
