@@ -25,9 +25,10 @@ from zrep.engine.source_hosts import SourceHosts
 from zrep.errors import Terminated
 from zrep.host.port import Host
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
-from zrep.model.source import Address, BackupSet, Config, Method, Quiesce, Source, SourceKey, Target
+from zrep.model.source import Address, BackupSet, Config, Method, Quiesce, Source, Target
 from zrep.report.pauses import pause_json
 
 

@@ -18,8 +18,9 @@ from tests.contract.capsule_world import RUN, CapsuleWorld, capsule_world
 from tests.contract.fakes.zfs_pool import play
 from zrep.model.backup import Manifest, SourceRecord, State, encode_manifest
 from zrep.model.housekeeping import DOOMED
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
-from zrep.model.source import Consistency, SourceKey
+from zrep.model.source import Consistency
 from zrep.zfs import argv
 
 CODE = Path(__file__).parents[2]

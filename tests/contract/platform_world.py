@@ -21,9 +21,10 @@ from zrep.engine.lock import exclusive
 from zrep.engine.sync import Run, SyncReport, plan_sync
 from zrep.host.port import Host
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.key import SourceKey
 from zrep.model.names import SnapClass
 from zrep.model.policy import Policy
-from zrep.model.source import Address, BackupSet, Config, Method, Quiesce, Source, SourceKey, Target
+from zrep.model.source import Address, BackupSet, Config, Method, Quiesce, Source, Target
 
 FIRST, LAST = "cassandra-1", HOST
 NAMES = (FIRST, LAST)

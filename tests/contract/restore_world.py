@@ -16,9 +16,10 @@ from tests.contract.capsule_world import CapsuleWorld, capsule_world
 from tests.contract.sync_world import HOST, ROOT, FolderZfs, PipeSite, PipeTarget, folders
 from zrep.capsule.render import render_source_conf
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName, SnapClass, SnapshotName
 from zrep.model.policy import Policy
-from zrep.model.source import Address, BackupSet, Config, Service, SourceKey, Target
+from zrep.model.source import Address, BackupSet, Config, Service, Target
 
 SESSIONS = DatasetName("backup/sessions")
 ARM = "/usr/libexec/zrep/zrep-arm"

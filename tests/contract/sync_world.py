@@ -15,9 +15,10 @@ from zrep.engine.site import Site
 from zrep.host.local import LocalHost
 from zrep.host.port import Completed, Host
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName, SnapClass
 from zrep.model.policy import Policy
-from zrep.model.source import Address, BackupSet, Config, Method, Source, SourceKey, Target
+from zrep.model.source import Address, BackupSet, Config, Method, Source, Target
 from zrep.planner.simulate.pool import new_pool
 from zrep.zfs.fake import FakeZfs
 from zrep.zfs.port import Zfs

@@ -13,7 +13,8 @@ from zrep.engine.progress import Silent
 from zrep.engine.pull import Pull, pull
 from zrep.errors import AccessRefused, HostKeyRejected, ZrepError
 from zrep.host.local import LocalHost
-from zrep.model.source import Address, Method, Source, SourceKey, Ssh
+from zrep.model.key import SourceKey
+from zrep.model.source import Address, Method, Source, Ssh
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="no sshd here")
 

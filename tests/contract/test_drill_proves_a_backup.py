@@ -41,7 +41,8 @@ from zrep.errors import (
     ZfsError,
 )
 from zrep.model.contents import decode_contents
-from zrep.model.drill import Drilling, Evidence, Outcome, State
+from zrep.model.drill import Drilling
+from zrep.model.evidence import Evidence, Outcome, State
 from zrep.model.names import BackupId, DatasetName, SnapshotName
 from zrep.model.recovery import CONTENTS, RECOVERY, SHEET, SUMS
 from zrep.planner.check_drill import check_drills

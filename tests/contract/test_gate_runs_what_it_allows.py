@@ -112,8 +112,9 @@ def test_a_policy_with_an_error_is_no_policy(text: str) -> None:
 # A transfer is any program here: what counts is when it is ended, and by whom.
 TRANSFER = """
 import sys
-from zrep.capsule.gate_main import run_while_asked
-sys.exit(run_while_asked(tuple(sys.argv[2:]), int(sys.argv[1])))
+from zrep.capsule.gate_main import ENVIRONMENT
+from zrep.capsule.gate_transfer import run_while_asked
+sys.exit(run_while_asked(tuple(sys.argv[2:]), int(sys.argv[1]), environment=ENVIRONMENT))
 """
 
 

@@ -15,8 +15,8 @@ from zrep.errors import CommandFailed, CommandTimeout
 from zrep.host.child import STDERR_TAIL
 from zrep.host.environment import FIXED_ENVIRONMENT
 from zrep.host.local import LocalHost
+from zrep.host.pipeline import run_pipeline
 from zrep.host.port import Host
-from zrep.host.process import run_pipeline
 from zrep.zfs.argv import MAX_COMMAND
 
 MEGABYTES_4 = 4 << 20

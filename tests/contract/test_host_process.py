@@ -21,7 +21,8 @@ from zrep.errors import CommandFailed, CommandTimeout
 from zrep.host import child
 from zrep.host.child import Child
 from zrep.host.mux import Stop, Stopped
-from zrep.host.process import StageResult, cause_of_failure, run, run_pipeline, stream
+from zrep.host.pipeline import StageResult, cause_of_failure, run_pipeline
+from zrep.host.process import run, stream
 
 FOREVER = 'echo $$ > "$0.tmp"; mv "$0.tmp" "$0"; exec sleep 1000'
 
@@ -56,7 +57,8 @@ WAYS_TO_START = {
 def test_kill_9_of_zrep_leaves_no_child(way: str, tmp_path: Path) -> None:
     file = tmp_path / "pid"
     code = (
-        "import threading; from zrep.host.process import run, stream, run_pipeline;"
+        "import threading; from zrep.host.pipeline import run_pipeline;"
+        "from zrep.host.process import run, stream;"
         f"argv = {sleeper(file)!r}; {WAYS_TO_START[way]}"
     )
     with subprocess.Popen((sys.executable, "-c", code)) as zrep:

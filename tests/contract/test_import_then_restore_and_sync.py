@@ -28,8 +28,8 @@ from zrep.engine.restore_run import restore
 from zrep.engine.sync import sync
 from zrep.errors import Busy
 from zrep.model.backup import State
+from zrep.model.key import SourceKey
 from zrep.model.layout import spell_folder
-from zrep.model.source import SourceKey
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")
 

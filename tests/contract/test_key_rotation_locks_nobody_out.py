@@ -23,8 +23,9 @@ from zrep.engine.keys import Rotation, rotate
 from zrep.engine.progress import Silent
 from zrep.errors import ConfigError, PartialResult, Refused, Unreachable, UsageError
 from zrep.host.port import Completed
+from zrep.model.key import SourceKey
 from zrep.model.keys import KeyName, Phase, phase_of
-from zrep.model.source import BackupSet, Config, Method, Source, SourceKey
+from zrep.model.source import BackupSet, Config, Method, Source
 
 pytestmark = pytest.mark.skipif(
     not can_unshare() or SSHD is None, reason="no mount namespaces or no sshd here"

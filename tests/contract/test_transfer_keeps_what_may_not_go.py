@@ -21,8 +21,9 @@ from zrep.engine.sync import SyncReport, plan_sync, sync
 from zrep.errors import PoolFull, Refused, UnknownName, UsageError
 from zrep.model.backup import State, decode_manifest
 from zrep.model.coverage import Uncovered
-from zrep.model.guard import GUARD, Allowance, decode_waiting
+from zrep.model.guard import Allowance
 from zrep.model.names import BackupId
+from zrep.model.waiting import GUARD, decode_waiting
 from zrep.report.sync import plan_json, render_plan
 
 pytestmark = pytest.mark.skipif(not can_unshare(), reason="mount namespaces are not allowed here")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from zrep.model.backup import Backup, Manifest, SourceRecord, State, encode_manifest
 from zrep.model.inventory import Dataset, Inventory, Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName, Guid, SnapClass, SnapshotName, Txg, make_label
-from zrep.model.source import Consistency, SourceKey
+from zrep.model.source import Consistency
 from zrep.planner.backups import find_backups
 
 ROOT = DatasetName("backup/current")

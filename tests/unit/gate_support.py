@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zrep.capsule.gate import Gate
-from zrep.capsule.gate_policy import GatePolicy, PullLogin, PullRule, Role
+from zrep.capsule.gate_login import PullLogin, PullRule
+from zrep.capsule.gate_policy import GatePolicy, Role
 from zrep.capsule.gate_pull import PullOptions
 from zrep.engine.gate import expected_pull
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
-from zrep.model.source import SourceKey
 
 RUN = "20260102_030405"
 SNAP = f"zrep_{RUN}_hourly"

@@ -11,8 +11,9 @@ from zrep.engine.import_layout import Import
 from zrep.engine.journal import Journal
 from zrep.engine.progress import Silent
 from zrep.model.backup import Backup, Manifest, SourceRecord, State, encode_manifest
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName
-from zrep.model.source import Consistency, Method, Source, SourceKey
+from zrep.model.source import Consistency, Method, Source
 from zrep.planner.backups import find_backups
 from zrep.planner.import_layout import ImportPlan, Order
 from zrep.planner.simulate import datasets

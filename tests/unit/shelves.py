@@ -9,8 +9,9 @@ from pathlib import Path
 
 from zrep.engine.browse import Shelf
 from zrep.model.backup import Manifest, SourceRecord, State, encode_manifest
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName, SnapClass, make_label
-from zrep.model.source import Consistency, Method, Source, SourceKey
+from zrep.model.source import Consistency, Method, Source
 from zrep.planner.backups import find_backups
 from zrep.planner.simulate.pool import new_pool
 from zrep.zfs.fake import FakeZfs

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.unit.drawn import A, B, backups, child, manifest
 from zrep.errors import BackupNotFound, Refused
 from zrep.model.backup import Manifest, SourceRecord, State, decode_manifest, encode_manifest
-from zrep.model.source import Consistency, SourceKey
+from zrep.model.key import SourceKey
+from zrep.model.source import Consistency
 from zrep.planner.backups import check_one_set, resolve
 
 NOON, ONE, TWO = "20220101_120000", "20220101_130000", "20220102_120000"

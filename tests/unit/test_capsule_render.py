@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from zrep.capsule.gate_policy import PullRule, Role, parse_policy
+from zrep.capsule.gate_login import PullRule
+from zrep.capsule.gate_policy import Role, parse_policy
 from zrep.capsule.install import load_hooks, write_tree
 from zrep.capsule.render import (
     CAPSULES,
@@ -22,6 +23,7 @@ from zrep.capsule.render import (
     render_target_gate,
 )
 from zrep.errors import ConfigError
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
 from zrep.model.session import replica_sessions
@@ -34,7 +36,6 @@ from zrep.model.source import (
     Replica,
     Service,
     Source,
-    SourceKey,
     Target,
 )
 

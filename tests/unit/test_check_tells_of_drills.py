@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from zrep.model.check import Level
-from zrep.model.drill import Drilling, Evidence, Finding, Outcome, State
+from zrep.model.drill import Drilling
+from zrep.model.evidence import Evidence, Finding, Outcome, State
 from zrep.planner.check_drill import check_drills
 from zrep.report.check import render_check
 

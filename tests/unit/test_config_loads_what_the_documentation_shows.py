@@ -15,8 +15,9 @@ from zrep.config import load
 from zrep.config.keys import POLICY, ZREP
 from zrep.config.values import address
 from zrep.errors import ConfigError
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName, SnapClass
-from zrep.model.source import Address, Method, OnPartial, Quiesce, Source, SourceKey, Ssh
+from zrep.model.source import Address, Method, OnPartial, Quiesce, Source, Ssh
 
 DOCS = Path(__file__).parents[2] / "docs"
 MINIMAL = '[target]\ndataset = "tank/backup"\npolicy = "short"\n'

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.unit.config_files import GOOD, load_text
-from zrep.config.idle import IDLE
+from zrep.config.idle import IDLE, find_idle
 from zrep.config.keys import ZREP
 
 
 def warnings(folder: Path, text: str) -> list[str]:
-    loaded = load_text(folder, text).warnings
-    return [w.removeprefix(f"{folder}/zrep.toml:").partition(": is not")[0] for w in loaded]
+    found = find_idle(load_text(folder, text).text, "zrep.toml")
+    return [str(w).removeprefix("zrep.toml:").partition(": is not")[0] for w in found]
 
 
 def test_each_idle_key_is_named_with_its_line_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 from zrep.engine.sync import SyncReport
 from zrep.errors import StillPaused
 from zrep.model.backup import Manifest, Pause, SourceRecord, State, decode_manifest, encode_manifest
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName, SnapClass, make_label
-from zrep.model.source import BackupSet, Consistency, Method, Quiesce, Source, SourceKey
+from zrep.model.source import BackupSet, Consistency, Method, Quiesce, Source
 from zrep.planner.publish import Facts, plan_publish
 from zrep.report.pauses import pause_json, render_pause
 from zrep.report.sync import render_report, report_json

@@ -16,7 +16,8 @@ from tests.unit.sanoid_vectors import all_vectors
 from zrep.config import keys
 from zrep.config.convert import convert
 from zrep.config.sections import Sections, parse_sections, read_ini
-from zrep.model.sanoid import TOGGLES, Compat, age_seconds, number
+from zrep.model.ages import age_seconds
+from zrep.model.sanoid import TOGGLES, Compat, number
 from zrep.planner.effective import Effective, resolve
 
 TREE = ("tank", "tank/a", "tank/a/b", "tank/a/b/c", "tank/z", "templates/x")

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from zrep.model.backup import Manifest, State, decode_manifest, encode_manifest
-from zrep.model.coverage import HostMounts, Mount, Uncovered
+from zrep.model.coverage import Uncovered
+from zrep.model.key import SourceKey
+from zrep.model.mounts import HostMounts, Mount
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
 from zrep.model.source import (
@@ -18,7 +20,6 @@ from zrep.model.source import (
     Dump,
     Method,
     Source,
-    SourceKey,
     Target,
 )
 from zrep.planner.coverage import SWARM, find_uncovered

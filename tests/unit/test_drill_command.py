@@ -11,7 +11,7 @@ import pytest
 from tests.unit.config_files import GOOD
 from zrep.cli.main import run
 from zrep.engine.drill_evidence import shelf_in
-from zrep.model.drill import Evidence, Finding, Outcome, State
+from zrep.model.evidence import Evidence, Finding, Outcome, State
 
 
 @pytest.fixture

@@ -21,14 +21,7 @@ from zrep.model.contents import (
     encode_contents,
     window,
 )
-from zrep.model.drill import (
-    Evidence,
-    Finding,
-    Outcome,
-    State,
-    decode_evidence,
-    encode_evidence,
-)
+from zrep.model.evidence import Evidence, Finding, Outcome, State, decode_evidence, encode_evidence
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
 from zrep.model.source import Config, Service, Target

@@ -17,6 +17,7 @@ from zrep.engine.site import Site
 from zrep.engine.source_hosts import SourceHosts
 from zrep.errors import SourceFailed
 from zrep.host.port import Completed, Host
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
 from zrep.model.source import (
@@ -30,7 +31,6 @@ from zrep.model.source import (
     Prepare,
     Quiesce,
     Source,
-    SourceKey,
     Target,
 )
 

@@ -14,10 +14,11 @@ from zrep.engine.progress import Silent
 from zrep.engine.replicate import ReplicaReport, Sides, replicate
 from zrep.errors import CommandFailed, DatasetBusy, ZfsError
 from zrep.model.backup import Manifest, SourceRecord, State, encode_manifest
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName, SnapClass, SnapshotName, make_label
 from zrep.model.plan import Transfer
 from zrep.model.session import Session
-from zrep.model.source import Consistency, Replica, SourceKey
+from zrep.model.source import Consistency, Replica
 from zrep.planner.backups import find_backups
 from zrep.planner.simulate import datasets
 from zrep.planner.simulate.pool import new_pool

@@ -13,8 +13,9 @@ from zrep.config import load
 from zrep.engine.browse import Shelf, find_versions, shelf_of
 from zrep.engine.site import open_site
 from zrep.errors import Refused, UnknownName, UsageError
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId
-from zrep.model.source import Method, Source, SourceKey
+from zrep.model.source import Method, Source
 from zrep.model.tree import Entry, Kind
 from zrep.planner.locate import Location, locate
 from zrep.planner.versions import PathHistory, Sighting, history_of

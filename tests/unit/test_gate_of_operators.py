@@ -24,9 +24,9 @@ from zrep.errors import CommandFailed
 from zrep.host.port import Completed
 from zrep.model.backup import Backup, Child, State
 from zrep.model.inventory import Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName, Guid, SnapshotName, Txg, parse_label
 from zrep.model.session import Session
-from zrep.model.source import SourceKey
 from zrep.zfs import argv as zfs
 from zrep.zfs.cli import CliZfs
 

@@ -9,8 +9,9 @@ import pytest
 from zrep.engine.guarded_pull import Excess, plan_passes
 from zrep.engine.pull import Pulled
 from zrep.model.backup import SourceRecord
-from zrep.model.guard import GUARD, Allowance, Waiting, decode_waiting, encode_waiting
-from zrep.model.source import SourceKey
+from zrep.model.guard import Allowance
+from zrep.model.key import SourceKey
+from zrep.model.waiting import GUARD, Waiting, decode_waiting, encode_waiting
 from zrep.source.guard import Change, Guard
 from zrep.source.rsync_output import RsyncStats, is_full_folder, parse_skipped
 

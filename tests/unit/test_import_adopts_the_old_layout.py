@@ -31,13 +31,13 @@ from zrep.engine.progress import Silent
 from zrep.engine.site import open_site
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import State
+from zrep.model.key import SourceKey
 from zrep.model.layout import IMPORTED
 from zrep.model.names import BackupId, DatasetName, SnapClass, SnapshotName
 from zrep.model.source import (
     Consistency,
     Method,
     Source,
-    SourceKey,
 )
 from zrep.planner.backups import resolve
 from zrep.planner.import_folders import parse_map

@@ -8,6 +8,7 @@ import pytest
 
 from zrep.capsule.install import load_hooks
 from zrep.config.keys import ZREP
+from zrep.model.key import SourceKey
 from zrep.model.methods import METHOD_KEYS, METHODS, before_seconds
 from zrep.model.source import (
     BackupSet,
@@ -19,7 +20,6 @@ from zrep.model.source import (
     Preparation,
     Prepare,
     Source,
-    SourceKey,
 )
 from zrep.planner.publish import consistency
 

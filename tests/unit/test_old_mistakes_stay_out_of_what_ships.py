@@ -8,9 +8,10 @@ import pytest
 
 from zrep.capsule.install import load_hooks
 from zrep.capsule.render import PublicKey, Roles, render_host, render_sudoers
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
-from zrep.model.source import Address, BackupSet, Config, Method, Replica, Source, SourceKey, Target
+from zrep.model.source import Address, BackupSet, Config, Method, Replica, Source, Target
 
 CONTROL = PublicKey(line="ssh-ed25519 AAAAC3Nza control")
 OTHERS = {

@@ -107,7 +107,7 @@ def test_no_file_of_a_host_is_touched(name: str) -> None:
 def test_who_asks_and_who_answers_mean_the_same() -> None:
     paths = [f.path for f in render_operators(config(), ("alice",), load_hooks())]
     assert sudo.GATE in paths
-    assert str(OPERATOR_POLICY) == GATE_TOML
+    assert OPERATOR_POLICY == GATE_TOML
     assert sudo.VARIABLE == VARIABLE
 
 

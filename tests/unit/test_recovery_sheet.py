@@ -23,18 +23,19 @@ from zrep.errors import Refused
 from zrep.model.backup import Backup, Manifest, SourceRecord, State, encode_manifest
 from zrep.model.contents import Contents, Sampled
 from zrep.model.inventory import Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.names import Guid, SnapClass, make_label
 from zrep.model.policy import Policy
 from zrep.model.recovery import (
     CONTENTS,
     RECOVERY,
     SHEET,
-    Sheet,
     is_paper,
     paper_argv,
     recovery_dataset,
 )
-from zrep.model.source import Address, Config, Consistency, SourceKey
+from zrep.model.sheet import Sheet
+from zrep.model.source import Address, Config, Consistency
 from zrep.planner.backups import find_backups
 from zrep.planner.prune import Shield, check_prune, plan_prune
 from zrep.planner.publish import Facts, plan_publish, with_sheet

@@ -26,8 +26,9 @@ from zrep.engine.site import Site
 from zrep.errors import Exit, HookFailed, InvariantBroken, Refused, UnknownName
 from zrep.model.backup import Backup
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.key import SourceKey
 from zrep.model.restore import STARTING, Kind, Mode, RestorePlan
-from zrep.model.source import Config, SourceKey
+from zrep.model.source import Config
 from zrep.planner.check_restore import check_restore
 from zrep.planner.elsewhere import destination_of, seen_from
 from zrep.planner.locate import Location

@@ -30,11 +30,12 @@ from zrep.engine.mount import apply_mount, mountpoints, plan_mount
 from zrep.engine.progress import Silent
 from zrep.errors import CommandFailed, Conflict, Refused, ZfsError
 from zrep.model.backup import Backup, State
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.plan import SendSpec, Transfer
 from zrep.model.recovery import RECOVERY, recovery_dataset
 from zrep.model.session import Session
-from zrep.model.source import Address, Replica, SourceKey
+from zrep.model.source import Address, Replica
 from zrep.planner.backups import find_backups
 from zrep.planner.restore import Wish, plan_restore
 from zrep.planner.simulate.pool import new_pool

@@ -12,6 +12,7 @@ import pytest
 from zrep.errors import InvariantBroken, Refused, UnknownName, UsageError
 from zrep.model.backup import Backup, Child, State
 from zrep.model.inventory import Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, BackupLabel, DatasetName, Guid, SnapClass, Txg
 from zrep.model.policy import Policy
 from zrep.model.restore import (
@@ -32,7 +33,6 @@ from zrep.model.source import (
     Quiesce,
     Service,
     Source,
-    SourceKey,
     Target,
 )
 from zrep.planner.check_restore import check_restore

@@ -34,11 +34,12 @@ from zrep.errors import (
 )
 from zrep.model.backup import Manifest, Pause, SourceRecord, State
 from zrep.model.housekeeping import Brake
+from zrep.model.key import SourceKey
 from zrep.model.metrics import HELP, encode_metrics, escape, metrics_file
 from zrep.model.names import DatasetName
 from zrep.model.plan import Diverged
 from zrep.model.run_record import Job, RunRecord, Verb, decode_record, encode_record
-from zrep.model.source import Consistency, SourceKey
+from zrep.model.source import Consistency
 from zrep.planner.outwards import conclude, with_captured
 
 BEGUN = replace(ran(), run="now", ended=NOW, exit=0, last_good=None, captured=None)

@@ -25,9 +25,10 @@ from zrep.engine.progress import Silent
 from zrep.engine.replicate import replicate
 from zrep.engine.requests import MountWish, Place, mount_request
 from zrep.errors import BackupNotFound, DatasetBusy, Refused, UnknownName, UsageError
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName, make_label
 from zrep.model.session import Session, replica_sessions
-from zrep.model.source import Address, Service, SourceKey
+from zrep.model.source import Address, Service
 from zrep.planner.simulate import datasets
 from zrep.planner.simulate.pool import new_pool
 from zrep.report.sessions import render_mounted, session_json

@@ -15,7 +15,7 @@ from zrep.cli.main import run
 from zrep.engine.drill_evidence import shelf_in
 from zrep.engine.restore_record import Record, Records
 from zrep.engine.run_records import write_record
-from zrep.model.drill import Evidence, State
+from zrep.model.evidence import Evidence, State
 from zrep.model.run_record import Good, RunRecord, encode_record
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from zrep.capsule.gate_operator import FORMS as OPERATOR
 from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy, Refusal, Role
-from zrep.capsule.gate_pull import PullArgv, judge_pull
-from zrep.capsule.gate_sheet import judge_sheet
 from zrep.capsule.gate_words import (
     NotAllowedError,
     Words,
@@ -30,12 +28,16 @@ from zrep.capsule.gate_words import (
 )
 from zrep.model.names import DatasetName, SnapshotName, parse_label
 
-_COLUMNS = re.compile(r"[a-z_]+(,[a-z_]+)*")
-_TAG = re.compile(r"zrep:(replica|session):[A-Za-z0-9][A-Za-z0-9_.\-]*")
-_MARK = re.compile(r"zrep_\d{8}_\d{6}_[a-z0-9][a-z0-9_.\-]*")
-_TOKEN = re.compile(r"[0-9a-f][0-9a-f\-]{10,8191}")
-_BASE = re.compile(r"[@#][A-Za-z0-9_.:\-]+")
-_COMPRESSION = re.compile(r"[a-z0-9][a-z0-9\-]*")
+if TYPE_CHECKING:
+    from zrep.capsule.gate_pull import PullArgv
+
+# Patterns are compiled when a request first needs them, most of which need few.
+_COLUMNS = r"[a-z_]+(,[a-z_]+)*"
+_TAG = r"zrep:(replica|session):[A-Za-z0-9][A-Za-z0-9_.\-]*"
+_MARK = r"zrep_\d{8}_\d{6}_[a-z0-9][a-z0-9_.\-]*"
+_RESUME = r"[0-9a-f][0-9a-f\-]{10,8191}"
+_BASE = r"[@#][A-Za-z0-9_.:\-]+"
+_COMPRESSION = r"[a-z0-9][a-z0-9\-]*"
 
 _CREATE = {
     "canmount": {"on", "off", "noauto"},
@@ -68,22 +70,30 @@ class Gate:
                 refuse("NUL in a word")
             words = Words(argv)
             program = words.take("a program")
-            if program == "rsync" and self.policy.role is Role.TARGET:
-                if words.skip("--version"):
-                    words.end()
-                    return Allowed(argv=tuple(argv))
-                return judge_pull(self.policy, self.facts, self.pull_argv, tuple(argv))
-            if program == "dd" and self.policy.role is Role.TARGET:
-                return judge_sheet(self.policy, self.facts, tuple(argv))
+            if program in {"rsync", "dd"} and self.policy.role is Role.TARGET:
+                return self._writes(words, tuple(argv))
             if program != "zfs":
                 refuse(f"not a program of this gate: {program!r}")
             verb = words.take("a verb")
-            form = _FORMS[self.policy.role].get(verb) or refuse(f"zfs {verb} is not for this role")
+            known = _forms(self.policy.role)
+            form = known.get(verb) or refuse(f"zfs {verb} is not for this role")
             form(self, words)
             words.end()
         except NotAllowedError as no:
             return Refusal(reason=str(no))
         return Allowed(argv=tuple(argv))
+
+    def _writes(self, words: Words, argv: tuple[str, ...]) -> Allowed:
+        """What a target takes besides zfs, and few requests are: judged where nothing else is."""
+        from zrep.capsule.gate_pull import judge_pull
+        from zrep.capsule.gate_sheet import judge_sheet
+
+        if argv[0] == "dd":
+            return judge_sheet(self.policy, self.facts, argv)
+        if words.skip("--version"):
+            words.end()
+            return Allowed(argv=argv)
+        return judge_pull(self.policy, self.facts, self.pull_argv, argv)
 
     def inside(self, name: DatasetName) -> DatasetName:
         return name if self.policy.covers(name) else refuse(f"{name} is out of bounds")
@@ -112,7 +122,7 @@ def _list(gate: Gate, words: Words) -> None:
     words.one_of("filesystem,volume,snapshot,bookmark", "filesystem,volume")
     words.expect("-o")
     columns = words.take("columns")
-    if not _COLUMNS.fullmatch(columns):
+    if not re.fullmatch(_COLUMNS, columns):
         refuse(f"not columns: {columns!r}")
     gate.inside(words.last(dataset))
 
@@ -145,7 +155,7 @@ def _assignments(words: Words, known: Mapping[str, set[str]]) -> set[str]:
         keys.add(key)
         if is_ours(key) or value in known.get(key, ()):
             continue
-        if key == "compression" and known is _CREATE and _COMPRESSION.fullmatch(value):
+        if key == "compression" and known is _CREATE and re.fullmatch(_COMPRESSION, value):
             continue
         refuse(f"{key}={value} may not be set here")
     return keys
@@ -179,7 +189,7 @@ def _clone_locked(gate: Gate, words: Words) -> None:
 def _bookmark(gate: Gate, words: Words) -> None:
     origin = gate.backup_snapshot(words.take("a snapshot"))
     mark = words.last(bookmark)
-    if mark.dataset != origin.dataset or not _MARK.fullmatch(mark.snap):
+    if mark.dataset != origin.dataset or not re.fullmatch(_MARK, mark.snap):
         refuse(f"{mark.dataset}#{mark.snap} is not a mark of {origin}")
 
 
@@ -193,7 +203,7 @@ def _destroy(gate: Gate, words: Words) -> None:
     elif "#" in word:
         mark = bookmark(word)
         gate.backup(mark.dataset)
-        if not _MARK.fullmatch(mark.snap):
+        if not re.fullmatch(_MARK, mark.snap):
             refuse(f"{word} is not zrep's")
     else:
         gate.clone_place(dataset(word))
@@ -205,7 +215,7 @@ def _clone_only(gate: Gate, words: Words) -> None:
 
 def _hold(gate: Gate, words: Words) -> None:
     tag = words.take("a tag")
-    if not _TAG.fullmatch(tag):
+    if not re.fullmatch(_TAG, tag):
         refuse(f"{tag!r} is not a tag of zrep")
     words.rest(gate.backup_snapshot)
 
@@ -226,7 +236,7 @@ def _send(gate: Gate, words: Words) -> None:
     words.skip("-n", "-P")
     if words.skip("-t"):
         token = words.last(str)
-        found = gate.facts.token_snapshot(token) if _TOKEN.fullmatch(token) else None
+        found = gate.facts.token_snapshot(token) if re.fullmatch(_RESUME, token) else None
         gate.backup_snapshot(found or refuse("the resume token cannot be read"))
         return
     words.expect("-L", "-e", "-c")
@@ -234,7 +244,7 @@ def _send(gate: Gate, words: Words) -> None:
     if words.next_starts("-i", "-I"):
         kind = words.one_of("-i", "-I")
         base = words.take("a base")
-        if not _BASE.fullmatch(base) or (kind == "-I" and base.startswith("#")):
+        if not re.fullmatch(_BASE, base) or (kind == "-I" and base.startswith("#")):
             refuse(f"not a base: {base!r}")
     words.last(gate.backup_snapshot)
 
@@ -266,25 +276,34 @@ _BOTH: Mapping[str, Form] = {
     "set": _set,
     "version": _version,
 }
-_FORMS: Mapping[Role, Mapping[str, Form]] = {
-    Role.TARGET: {
-        **_BOTH,
-        "snapshot": _snapshot,
-        "clone": _clone,
-        "bookmark": _bookmark,
-        "destroy": _destroy,
-        "mount": _mount,
-        "unmount": _mount,
-        "send": _send,
-    },
-    Role.REPLICA: {
-        **_BOTH,
-        "receive": _receive,
-        "send": _send_back,
-        "clone": _clone_locked,
-        "mount": _clone_only,
-        "unmount": _clone_only,
-        "destroy": _clone_only,
-    },
-    Role.OPERATOR: OPERATOR,
+_TARGET: Mapping[str, Form] = {
+    **_BOTH,
+    "snapshot": _snapshot,
+    "clone": _clone,
+    "bookmark": _bookmark,
+    "destroy": _destroy,
+    "mount": _mount,
+    "unmount": _mount,
+    "send": _send,
 }
+_REPLICA: Mapping[str, Form] = {
+    **_BOTH,
+    "receive": _receive,
+    "send": _send_back,
+    "clone": _clone_locked,
+    "mount": _clone_only,
+    "unmount": _clone_only,
+    "destroy": _clone_only,
+}
+
+
+def _forms(role: Role) -> Mapping[str, Form]:
+    match role:
+        case Role.TARGET:
+            return _TARGET
+        case Role.REPLICA:
+            return _REPLICA
+        case Role.OPERATOR:
+            from zrep.capsule.gate_operator import FORMS
+
+            return FORMS

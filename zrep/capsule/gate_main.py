@@ -7,19 +7,14 @@ process; rsync runs as a child under a lock and ends when the other side is gone
 
 from __future__ import annotations
 
-import fcntl
 import os
-import select
 import shlex
 import stat
-import subprocess
 import sys
 import syslog
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, set_wakeup_fd, signal
+from typing import TYPE_CHECKING
 
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import (
@@ -29,16 +24,17 @@ from zrep.capsule.gate_policy import (
     Role,
     parse_policy,
 )
-from zrep.capsule.gate_pull import PullArgv
 from zrep.model.names import DatasetName
 
-POLICY = Path("/etc/zrep/gate.toml")
+if TYPE_CHECKING:
+    from zrep.capsule.gate_pull import PullArgv
+
+POLICY = "/etc/zrep/gate.toml"
 # A file of its own: the machine may have a gate for a key too.
-OPERATOR_POLICY = Path("/etc/zrep/gate-operator.toml")
-LOCKS = Path("/run/lock")
+OPERATOR_POLICY = "/etc/zrep/gate-operator.toml"
+LOCKS = "/run/lock"
 VARIABLE = "SSH_ORIGINAL_COMMAND"
 REFUSED, BUSY, BROKEN = 126, 75, 78
-GRACE_SECONDS = 10.0
 # Turns the argv of a transfer into one that can write nowhere else.
 Receiver = Callable[[Allowed], Sequence[str]]
 ENVIRONMENT = {
@@ -53,8 +49,8 @@ def main(
     pull_argv: PullArgv,
     receiver: Receiver,
     environ: Mapping[str, str] = os.environ,
-    policy_file: Path = POLICY,
-    locks: Path = LOCKS,
+    policy_file: str | os.PathLike[str] = POLICY,
+    locks: str | os.PathLike[str] = LOCKS,
 ) -> int:
     """The exit status of what was run; 126 refused, 75 busy, 78 the policy file is not usable."""
     try:
@@ -68,7 +64,7 @@ def main(
     if isinstance(verdict, Refusal):
         return _refuse(policy, verdict.reason)
     if verdict.pulls_into is not None:
-        return _pull(receiver(verdict), verdict.pulls_into, locks)
+        return _pull(receiver(verdict), verdict.pulls_into, os.fspath(locks))
     return _become(verdict.argv)
 
 
@@ -81,9 +77,9 @@ def split_request(text: str) -> tuple[str, ...] | None:
     return tuple(words) if words and shlex.join(words) == text else None
 
 
-def read_policy(path: Path, role: Role) -> GatePolicy:
+def read_policy(path: str | os.PathLike[str], role: Role) -> GatePolicy:
     """ValueError unless root alone can write it."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes longer to load than all of this
         status = os.fstat(file.fileno())
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise ValueError("can be written by others than root")
@@ -109,6 +105,9 @@ class HostFacts:
         return None
 
     def _lines(self, *argv: str) -> Sequence[str]:
+        """Few requests need to ask, and so none of the rest waits for what that takes."""
+        import subprocess
+
         done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
@@ -131,72 +130,15 @@ def _become(argv: tuple[str, ...]) -> int:
         return _say(127, f"{argv[0]}: {error.strerror}")
 
 
-def _pull(argv: Sequence[str], dataset: DatasetName, locks: Path) -> int:
+def _pull(argv: Sequence[str], dataset: DatasetName, locks: str) -> int:
     """Two transfers never write into one dataset, whoever asked for them."""
-    with _locked(locks / f"zrep-{str(dataset).replace('/', '%')}.lock") as lock:
-        if lock is None:
-            return _say(BUSY, f"another transfer into {dataset} is running")
-        return run_while_asked(argv, lock)
+    from zrep.capsule.gate_transfer import transfer
 
-
-@contextmanager
-def _locked(path: Path) -> Iterator[int | None]:
-    """The locked descriptor, which the transfer inherits; None when somebody else has it."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield lock
-    except BlockingIOError:
-        yield None
-    finally:
-        os.close(lock)
-
-
-def run_while_asked(argv: Sequence[str], lock: int) -> int:
-    """Run until it ends, or until we are told to stop, or our stdin ends: whoever asked is gone."""
-    with (
-        _told_to_stop() as told,
-        subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            start_new_session=True,
-            pass_fds=(lock,),
-        ) as child,
-    ):
-        ended = os.pidfd_open(child.pid)
-        _watch(ended, told)
-        _end_group(child, ended)
-        os.close(ended)
-        status = child.wait()
-    return status if status >= 0 else 128 - status
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[int]:
-    """A descriptor that becomes readable on a signal; an exception could lose a starting child."""
-    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    set_wakeup_fd(writer)
-    for number in (SIGTERM, SIGINT, SIGHUP):
-        signal(number, lambda _number, _frame: None)
-    yield reader
-
-
-def _watch(ended: int, told: int) -> None:
-    """Return when the child has ended, a signal came, or nobody holds the end of our stdin."""
-    stdin = sys.stdin.fileno()
-    while True:
-        ready, _, _ = select.select([ended, told, stdin], [], [])
-        if ended in ready or told in ready or not os.read(stdin, 4096):
-            return
-
-
-def _end_group(child: subprocess.Popen[bytes], ended: int) -> None:
-    for number in (SIGTERM, SIGKILL):
-        if child.poll() is not None:
-            return
-        os.killpg(child.pid, number)
-        select.select([ended], [], [], GRACE_SECONDS)
+    lock = f"{locks}/zrep-{str(dataset).replace('/', '%')}.lock"
+    status = transfer(argv, lock, environment=ENVIRONMENT)
+    if status is None:
+        return _say(BUSY, f"another transfer into {dataset} is running")
+    return status
 
 
 def _refuse(policy: GatePolicy, reason: str) -> int:

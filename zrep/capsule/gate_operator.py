@@ -22,8 +22,8 @@ from zrep.model.layout import layout_id
 from zrep.model.names import DatasetName, SnapshotName, parse_label
 from zrep.model.recovery import RECOVERY
 
-_COLUMNS = re.compile(r"[a-z_]+(,[a-z_]+)*")
-_TAG = re.compile(r"zrep:session:[A-Za-z0-9][A-Za-z0-9_.\-]*")
+_COLUMNS = r"[a-z_]+(,[a-z_]+)*"
+_TAG = r"zrep:session:[A-Za-z0-9][A-Za-z0-9_.\-]*"
 
 Values = Mapping[str, frozenset[str]]
 _OFF = frozenset({"off"})
@@ -76,7 +76,7 @@ def _list(gate: Bounds, words: Words) -> None:
     words.one_of("filesystem,volume,snapshot,bookmark", "filesystem,volume")
     words.expect("-o")
     columns = words.take("columns")
-    if not _COLUMNS.fullmatch(columns):
+    if not re.fullmatch(_COLUMNS, columns):
         refuse(f"not columns: {columns!r}")
     gate.inside(words.last(dataset))
 
@@ -149,7 +149,7 @@ def _clone(gate: Bounds, words: Words) -> None:
 
 def _hold(gate: Bounds, words: Words) -> None:
     tag = words.take("a tag")
-    if not _TAG.fullmatch(tag):
+    if not re.fullmatch(_TAG, tag):
         refuse(f"{tag!r} is not a session's tag")
     words.rest(lambda word: _of_a_source(gate, word))
 

@@ -6,10 +6,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from zrep.capsule.gate_table import flag_in, table_in, text_in
 from zrep.model.names import DatasetName, plain_dataset
-from zrep.model.source import SourceKey, is_word
+
+if TYPE_CHECKING:
+    from zrep.capsule.gate_login import Pulling, PullLogin, PullRule
 
 
 class Role(StrEnum):
@@ -26,24 +29,6 @@ _OWN: Mapping[Role, frozenset[str]] = {
     Role.REPLICA: frozenset({"send_back"}),
     Role.OPERATOR: frozenset(),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullRule:
-    """One source that may be pulled, from where, and into which child of the dataset."""
-
-    key: SourceKey
-    address: str
-    port: int = 22
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullLogin:
-    """The login with which this host reads sources; paths are of this host."""
-
-    user: str
-    key_file: str
-    known_hosts: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,60 +99,21 @@ def parse_policy(text: str, role: Role) -> GatePolicy:
     login = { user = "zrep", key_file = "/etc/zrep/keys/read", known_hosts = "/etc/..." }
     pulls = [{ source = "manager-1/mail", address = "10.0.0.11", port = 22 }]
     """
-    table = _table(tomllib.loads(text).get(role.value), f"[{role}]")
+    table = table_in(tomllib.loads(text).get(role.value), f"[{role}]")
     unknown = sorted(set(table) - {"dataset", "sessions"} - _OWN[role])
     if unknown:
         raise ValueError(f"[{role}]: unknown {', '.join(unknown)}")
     return GatePolicy(
         role=role,
-        dataset=plain_dataset(_text(table, "dataset")),
-        sessions=plain_dataset(_text(table, "sessions")) if "sessions" in table else None,
-        login=_login(_table(table["login"], "login")) if "login" in table else None,
-        pulls=tuple(_pull(_table(entry, "pulls")) for entry in _array(table, "pulls")),
-        send_back=_flag(table, "send_back"),
+        dataset=plain_dataset(text_in(table, "dataset")),
+        sessions=plain_dataset(text_in(table, "sessions")) if "sessions" in table else None,
+        **(_pulling(table) if role is Role.TARGET else {}),
+        send_back=flag_in(table, "send_back"),
     )
 
 
-def _login(table: Mapping[str, object]) -> PullLogin:
-    return PullLogin(
-        user=_text(table, "user"),
-        key_file=_text(table, "key_file"),
-        known_hosts=_text(table, "known_hosts"),
-    )
+def _pulling(table: Mapping[str, object]) -> Pulling:
+    """Only a target has anything to say of that."""
+    from zrep.capsule.gate_login import parse_pulling
 
-
-def _pull(table: Mapping[str, object]) -> PullRule:
-    host, _, name = _text(table, "source").partition("/")
-    port = table.get("port", 22)
-    if not is_word(host) or not is_word(name):
-        raise ValueError(f"pulls.source: not host/name: {host}/{name}")
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
-        raise ValueError(f"pulls.port: {port!r}")
-    return PullRule(key=SourceKey(host, name), address=_text(table, "address"), port=port)
-
-
-def _table(value: object, place: str) -> Mapping[str, object]:
-    if isinstance(value, dict):
-        return value
-    raise ValueError(f"{place}: no such table")
-
-
-def _array(table: Mapping[str, object], key: str) -> list[object]:
-    value = table.get(key, [])
-    if isinstance(value, list):
-        return value
-    raise ValueError(f"{key}: not an array")
-
-
-def _flag(table: Mapping[str, object], key: str) -> bool:
-    value = table.get(key, False)
-    if isinstance(value, bool):
-        return value
-    raise ValueError(f"{key}: not true or false: {value!r}")
-
-
-def _text(table: Mapping[str, object], key: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{key}: not a text: {value!r}")
-    return value
+    return parse_pulling(table)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy, PullLogin, PullRule
+from zrep.capsule.gate_login import PullLogin, PullRule
+from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy
 from zrep.capsule.gate_words import NotAllowedError, refuse
 
 Argv = tuple[str, ...]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy
 from zrep.capsule.gate_words import refuse
+from zrep.model.key import is_word
 from zrep.model.recovery import is_paper, paper_argv, recovery_dataset
-from zrep.model.source import is_word
 
 
 def judge_sheet(policy: GatePolicy, facts: Facts, argv: tuple[str, ...]) -> Allowed:

@@ -10,9 +10,10 @@ from zrep.model.names import DatasetName, SnapshotName, plain_dataset, plain_sna
 
 T = TypeVar("T")
 
-_PROPERTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._\-@]*")
-_OURS = re.compile(r"io\.zrep:[a-z0-9][a-z0-9:._\-]*")
-_VALUE = re.compile(r"[^\0\n\r]{0,8191}")
+# Compiled when a request first needs them, most of which need few.
+_PROPERTY = r"[A-Za-z0-9][A-Za-z0-9:._\-@]*"
+_OURS = r"io\.zrep:[a-z0-9][a-z0-9:._\-]*"
+_VALUE = r"[^\0\n\r]{0,8191}"
 MAX_NAMES = 5000
 
 
@@ -102,14 +103,14 @@ def anything(word: str) -> DatasetName:
 
 def properties(word: str) -> None:
     for name in word.split(","):
-        if not _PROPERTY.fullmatch(name):
+        if not re.fullmatch(_PROPERTY, name):
             refuse(f"not a property name: {name!r}")
 
 
 def assignment(word: str) -> tuple[str, str]:
     """`key=value`; a value is data, it never reaches a shell."""
     key, equals, value = word.partition("=")
-    if not equals or not _PROPERTY.fullmatch(key) or not _VALUE.fullmatch(value):
+    if not equals or not re.fullmatch(_PROPERTY, key) or not re.fullmatch(_VALUE, value):
         refuse(f"not an assignment: {word!r}")
     return key, value
 
@@ -120,4 +121,4 @@ def our_assignment(word: str) -> None:
 
 
 def is_ours(key: str) -> bool:
-    return bool(_OURS.fullmatch(key))
+    return bool(re.fullmatch(_OURS, key))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from zrep.errors import ConfigError
+from zrep.model.key import SourceKey
 from zrep.model.methods import METHODS
 from zrep.model.session import replica_sessions
 from zrep.model.source import (
@@ -24,7 +25,6 @@ from zrep.model.source import (
     Replica,
     Service,
     Source,
-    SourceKey,
 )
 
 LIBEXEC = "/usr/libexec/zrep"

@@ -15,6 +15,7 @@ from zrep.cli.policy_input import (
     resolve_file,
     sections_option,
 )
+from zrep.config.idle import find_idle
 from zrep.errors import Exit, UsageError
 from zrep.model.pool_view import PoolView
 from zrep.model.sanoid import Compat
@@ -39,14 +40,15 @@ def check(ctx: click.Context, as_json: bool) -> int:
     if Path(ctx.find_root().obj["config"]).suffix in {".conf", ".ini"}:
         return _check_sections(ctx, as_json=as_json)
     config = load_config(ctx.find_root())
-    for warning in config.warnings:
+    warnings = [str(w) for w in find_idle(config.text, str(Path(ctx.find_root().obj["config"])))]
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     found = {
         "digest": config.digest,
         "sets": {name: [str(s.key) for s in s_.sources] for name, s_ in config.sets.items()},
         "replicas": sorted(config.replicas),
         "services": sorted(config.services),
-        "warnings": list(config.warnings),
+        "warnings": warnings,
     }
     if as_json:
         emit_json(found)

@@ -92,7 +92,7 @@ def _plan(site: Site, wish: DrillWish, *, as_json: bool) -> int:
 def _drill(site: Site, wish: DrillWish, *, as_json: bool) -> int:
     from zrep.cli.progress import Lines
     from zrep.engine.drill import drill
-    from zrep.model.drill import State
+    from zrep.model.evidence import State
     from zrep.report.drill import drill_json, render_drill, why_failed
 
     if not site.config.drilling.key:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 
-from zrep.config.datasets import read_sections
 from zrep.config.deployments import check_apart, read_deployments
 from zrep.config.document import Document, Problem
 from zrep.config.drill import read_checks, read_drilling
 from zrep.config.housekeeping import read_housekeeping
-from zrep.config.idle import find_idle
 from zrep.config.keys import ZREP
 from zrep.config.monitoring import read_monitoring, read_watch
 from zrep.config.schema import Section, open_document, suggest
@@ -29,15 +26,16 @@ from zrep.config.values import (
     text,
     user,
 )
+from zrep.model.key import SourceKey
 from zrep.model.policy import Policy
-from zrep.model.source import Config, Replica, Service, SourceKey, Ssh, Target
+from zrep.model.source import Config, Replica, Service, Ssh, Target
 
 Policies = Mapping[str, Policy | None]
 """Policies by name; None for a file with problems of its own, which are reported there."""
 
 
 def build_config(
-    document: Document, policies: Policies, problems: list[Problem], *, digest: str
+    document: Document, policies: Policies, problems: list[Problem], *, meaning: str
 ) -> Config | None:
     """The configuration, or None with all that is wrong added to `problems`."""
     root = open_document(document, problems, ZREP[""])
@@ -48,7 +46,7 @@ def build_config(
     target = _read_target(root, policies)
     replicas = _read_replicas(root, policies, target)
     check_apart(root, deployments, target)
-    read_sections(root, policies)
+    _check_sections(root, policies)
     ssh = _read_ssh(root)
     keeping = read_housekeeping(root)
     drilling = read_drilling(root)
@@ -69,13 +67,12 @@ def build_config(
         keeping=keeping,
         drilling=drilling,
         monitoring=monitoring,
-        digest=digest,
-        warnings=tuple(map(str, find_idle(document))),
+        meaning=meaning,
     )
 
 
-def digest_of(values: Mapping[str, object], policies: Mapping[str, Mapping[str, object]]) -> str:
-    """16 hex digits that change when the meaning of the configuration may have changed.
+def meaning_of(values: Mapping[str, object], policies: Mapping[str, Mapping[str, object]]) -> str:
+    """A text that changes when the meaning of the configuration may have changed.
 
     Comments, spacing and the order of keys make no difference; the order of dataset sections
     does, as it does to sanoid.
@@ -83,8 +80,15 @@ def digest_of(values: Mapping[str, object], policies: Mapping[str, Mapping[str, 
     sections = values.get("dataset")
     order = list(sections) if isinstance(sections, dict) else []
     whole = {"zrep": values, "policies": policies, "order": order}
-    canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return json.dumps(whole, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _check_sections(root: Section, policies: Policies) -> None:
+    """Dataset sections are for commands of their own, and most configurations have none."""
+    if root.values.keys() & {"template", "dataset"}:
+        from zrep.config.datasets import check_sections
+
+        check_sections(root, policies)
 
 
 def _read_target(root: Section, policies: Policies) -> Target | None:

@@ -12,10 +12,8 @@ from zrep.model.source import Database, Dump, Method, PoolLimits, Preparation, P
 
 _DAY = 86_400
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_AMOUNT = re.compile(r"([1-9]\d{0,5})([kmgt])", re.IGNORECASE)
-_SWARM_SERVICE = matching(
-    re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*"), "the name of a Docker Swarm service"
-)
+_AMOUNT = r"([1-9]\d{0,5})([kmgt])"
+_SWARM_SERVICE = matching(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", "the name of a Docker Swarm service")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ def _methods_with(key: str) -> str:
 
 def _volume(section: Section, how: Method) -> str:
     method = METHODS[how]
-    if method.volume is None:
+    if not method.volume:
         return ""
     parse = matching(method.volume, method.volume_words)
     missing = f"is missing: {_article(how)} {how} source needs {method.volume_words}"
@@ -100,7 +98,7 @@ def _prepare(section: Section) -> Preparation | None:
 
 
 def _byte_count(value: object) -> int:
-    match = _AMOUNT.fullmatch(text(value))
+    match = re.fullmatch(_AMOUNT, text(value), re.IGNORECASE)
     if match is None:
         raise Wrong(f"must be a size like 10k or 5m, not {shown(value)}")
     return int(match[1]) * _UNITS[match[2].lower()]

@@ -16,13 +16,13 @@ from zrep.config.sanoid_ini import BLANKS, Header, Other, Pair, parse_ini, scan
 from zrep.config.sanoid_text import READERS
 from zrep.config.sections import read_ini
 from zrep.config.values import Wrong
+from zrep.model.ages import age_seconds
 from zrep.model.sanoid import (
     FALSE_WORDS,
     INERT_IN_TEMPLATES,
     TEMPLATE,
     TOGGLES,
     TRUE_WORDS,
-    age_seconds,
     number,
     used_templates,
 )

@@ -17,7 +17,7 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("month", 1, 12, _MONTHS),
     ("day of week", 0, 7, _DAYS),
 )
-_ITEM = re.compile(r"(?:\*|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\d{1,2}))?")
+_ITEM = r"(?:\*|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\d{1,2}))?"
 
 
 def cron(value: object) -> str:
@@ -35,7 +35,7 @@ def cron(value: object) -> str:
 
 
 def _fits(item: str, low: int, high: int, names: list[str]) -> bool:
-    match = _ITEM.fullmatch(item.lower())
+    match = re.fullmatch(_ITEM, item.lower())
     if match is None or match["step"] == "0":
         return False
     ends = [_number(e, low, names) for e in (match["low"], match["high"]) if e is not None]

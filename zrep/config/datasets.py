@@ -23,15 +23,28 @@ def read_sections(
     templates = root.tables("template", keys.SANOID, name=template_name)
     datasets = root.tables("dataset", keys.SANOID, name=str if trusting else section_name)
     if not trusting:
-        known = {*templates, *policies}
-        for section in templates.values():
-            _check_template(section)
-        for section in datasets.values():
-            _check_dataset(section, known)
+        _check(templates, datasets, policies)
     return (
         *(_raw(TEMPLATE + name, section, is_template=True) for name, section in templates.items()),
         *(_raw(name, section) for name, section in datasets.items()),
     )
+
+
+def check_sections(root: Section, policies: Iterable[str]) -> None:
+    """Note what is wrong with the sections, for who does not work with them."""
+    templates = root.tables("template", keys.SANOID, name=template_name)
+    datasets = root.tables("dataset", keys.SANOID, name=section_name)
+    _check(templates, datasets, policies)
+
+
+def _check(
+    templates: Mapping[str, Section], datasets: Mapping[str, Section], policies: Iterable[str]
+) -> None:
+    known = {*templates, *policies}
+    for section in templates.values():
+        _check_template(section)
+    for section in datasets.values():
+        _check_dataset(section, known)
 
 
 def section_name(value: object) -> str:

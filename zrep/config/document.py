@@ -6,10 +6,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from zrep.config.positions import Path, find_positions
+if TYPE_CHECKING:
+    from zrep.config.positions import Path
 
-_PARSER_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_PARSER_PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,6 +41,8 @@ class Document:
         Lines are looked for only once something is wrong: good files load faster.
         """
         if self._lines is None:
+            from zrep.config.positions import find_positions
+
             self._lines = find_positions(self.text)
         while path and path not in self._lines:
             path = path[:-1]
@@ -72,8 +76,8 @@ _MEANINGS = (
 
 
 def _syntax_problem(message: str, text: str, file: str) -> Problem:
-    place = _PARSER_PLACE.search(message)
-    said = _PARSER_PLACE.sub("", message)
+    place = re.search(_PARSER_PLACE, message)
+    said = re.sub(_PARSER_PLACE, "", message)
     what = next((mean for words, mean in _MEANINGS if said.startswith(words)), said)
     if place and place[1]:
         return Problem(file, int(place[1]), f"column {place[2]}: {what}")

@@ -8,7 +8,7 @@ from zrep.config.schema import Section
 from zrep.config.values import Wrong, absolute_path, parse_duration, shown, text
 from zrep.model.housekeeping import Brake, Housekeeping
 
-_PERCENT = re.compile(r"(\d{1,2}|100)%", re.ASCII)
+_PERCENT = r"(\d{1,2}|100)%"
 
 
 def read_housekeeping(root: Section) -> Housekeeping:
@@ -34,6 +34,6 @@ def brake(value: object) -> Brake:
 def _limit(value: object) -> Brake:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return Brake(count=value)
-    if isinstance(value, str) and _PERCENT.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_PERCENT, value, re.ASCII):
         return Brake(percent=int(value[:-1]))
     raise Wrong(f'must be a number like 500 or a share like "30%", not {shown(value)}')

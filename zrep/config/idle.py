@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from zrep.config.document import Document, Problem
-from zrep.config.positions import Path
+from zrep.config.document import Document, Problem, parse_document
 from zrep.config.schema import dotted
+
+if TYPE_CHECKING:
+    from zrep.config.positions import Path
 
 # `*` stands for a name that the administrator chose.
 IDLE: Mapping[Path, str] = {
@@ -15,8 +18,13 @@ IDLE: Mapping[Path, str] = {
 }
 
 
-def find_idle(document: Document) -> tuple[Problem, ...]:
-    """A warning on each such key of a document that has no problems, in the order of its lines."""
+def find_idle(text: str, file: str) -> tuple[Problem, ...]:
+    """A warning on each such key of a text that has no problems, in the order of its lines."""
+    document = parse_document(text, file)
+    return (document,) if isinstance(document, Problem) else _warnings(document)
+
+
+def _warnings(document: Document) -> tuple[Problem, ...]:
     return tuple(
         sorted(
             Problem(

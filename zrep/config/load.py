@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from zrep.config.build import build_config, digest_of
+from zrep.config.build import build_config, meaning_of
 from zrep.config.document import Document, Problem, parse_document
 from zrep.config.policy import read_policy
 from zrep.errors import ConfigError
+from zrep.model.key import is_word
 from zrep.model.policy import Policy
-from zrep.model.source import Config, is_word
+from zrep.model.source import Config
 
 DEFAULT_PATH = Path("/etc/zrep/zrep.toml")
 SITE_POLICIES = Path("/etc/zrep/policies")
@@ -41,8 +42,8 @@ def load(path: Path, *, policy_dirs: Sequence[Path] | None = None) -> Config:
     config = None
     if document is not None:
         values = {name: d.values for name, d in documents.items() if d is not None}
-        digest = digest_of(document.values, values)
-        config = build_config(document, policies, problems, digest=digest)
+        meaning = meaning_of(document.values, values)
+        config = build_config(document, policies, problems, meaning=meaning)
     if config is None or problems:
         raise ConfigError(tuple(str(p) for p in sorted(problems)), next_step=_next_step(path))
     texts = {name: d.text for name, d in documents.items() if d is not None}

@@ -10,7 +10,7 @@ from zrep.config.values import Wrong, absolute_path, address, duration, shown, t
 from zrep.model.monitoring import Monitoring, Watch
 
 _MINUTE, _DAY = 60, 86_400
-_PATH = re.compile(r"[!-~]*")
+_PATH = r"[!-~]*"
 
 
 def read_monitoring(root: Section) -> Monitoring:
@@ -42,7 +42,7 @@ def ping_url(value: object) -> str:
         raise Wrong(f"must be an https:// or http:// URL, not {shown(found)}")
     if "?" in rest or "#" in rest:
         raise Wrong("must hold no ? and no #: zrep adds words of its own behind it")
-    if not _PATH.fullmatch(path):
+    if not re.fullmatch(_PATH, path):
         raise Wrong(f"must be plain ASCII without blanks, not {shown(found)}")
     address(where)
     return found.rstrip("/")

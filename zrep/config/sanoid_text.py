@@ -15,8 +15,9 @@ from zrep.config import keys
 from zrep.config.sanoid_values import MAX_COUNT
 from zrep.config.schema import nearest
 from zrep.config.values import Wrong, shown
+from zrep.model.ages import age_seconds
 from zrep.model.policy import DAY, SCHEDULE_RANGES
-from zrep.model.sanoid import DEFAULTS, FALSE_WORDS, TOGGLES, TRUE_WORDS, age_seconds
+from zrep.model.sanoid import DEFAULTS, FALSE_WORDS, TOGGLES, TRUE_WORDS
 
 _WHOLE = re.compile(r"(\d+)", re.ASCII)
 _COMMENTED = re.compile(r"([^#;]*?)\s*[#;].*")

@@ -21,8 +21,8 @@ from zrep.config.values import (
     shown,
     text,
 )
+from zrep.model.ages import age_seconds
 from zrep.model.policy import DAY, SCHEDULE_RANGES
-from zrep.model.sanoid import age_seconds
 
 MAX_COUNT = 1_000_000
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from zrep.config.document import Document, Problem
-from zrep.config.positions import Path
 from zrep.config.values import Parse, T, Wrong, shown, word
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+if TYPE_CHECKING:
+    from zrep.config.positions import Path
+
+_BARE = r"[A-Za-z0-9_-]+"
 _FEW = 12
 
 
@@ -119,7 +122,7 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             parts.append(f"[{part}]")
         else:
-            quoted = part if _BARE.fullmatch(part) else f'"{part}"'
+            quoted = part if re.fullmatch(_BARE, part) else f'"{part}"'
             parts.append(f".{quoted}" if parts else quoted)
     return "".join(parts)
 

@@ -23,9 +23,10 @@ from zrep.config.values import (
     shown,
     text,
 )
+from zrep.model.key import SourceKey
 from zrep.model.methods import METHODS
 from zrep.model.names import MAX_DATASET_NAME, DatasetName, SnapClass
-from zrep.model.source import BackupSet, Method, OnPartial, Quiesce, Source, SourceKey
+from zrep.model.source import BackupSet, Method, OnPartial, Quiesce, Source
 
 _MAX_PAUSE = 300
 _MAX_PARALLEL = 16

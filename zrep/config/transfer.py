@@ -9,9 +9,9 @@ from zrep.config.schema import Section
 from zrep.config.values import Wrong, shown, text
 from zrep.model.guard import Allowance
 
-_RATE = re.compile(r"([1-9]\d{0,5})([kmg])", re.IGNORECASE)
+_RATE = r"([1-9]\d{0,5})([kmg])"
 _KIB = {"k": 1, "m": 1 << 10, "g": 1 << 20}
-_PERCENT = re.compile(r"(\d{1,2}|100)%", re.ASCII)
+_PERCENT = r"(\d{1,2}|100)%"
 
 
 def read_allowance(section: Section) -> Allowance:
@@ -28,7 +28,7 @@ def _deletions(value: object) -> tuple[int, int]:
 
 
 def _percent(value: object) -> int:
-    match = _PERCENT.fullmatch(text(value))
+    match = re.fullmatch(_PERCENT, text(value), re.ASCII)
     if match is None:
         raise Wrong(f'must be a share like "50%", not {shown(value)}')
     return int(match[1])
@@ -36,7 +36,7 @@ def _percent(value: object) -> int:
 
 def bandwidth(value: object) -> int:
     """KiB per second: "500k" -> 500, "20m" -> 20480."""
-    match = _RATE.fullmatch(text(value))
+    match = re.fullmatch(_RATE, text(value), re.IGNORECASE)
     if match is None:
         raise Wrong(f"must be bytes per second like 500k or 20m, not {shown(value)}")
     return int(match[1]) * _KIB[match[2].lower()]

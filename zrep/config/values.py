@@ -8,27 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from zrep.config.positions import Path
+from zrep.model.key import is_word
 from zrep.model.names import DatasetName, plain_dataset
-from zrep.model.source import Address, is_word
+from zrep.model.source import Address
+
+if TYPE_CHECKING:
+    from zrep.config.positions import Path
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 Parse = Callable[[object], T]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_DURATION = re.compile(r"(?:\d+[smhdw])+")
-_AMOUNT = re.compile(r"(\d+)([smhdw])")
+_DURATION = r"(?:\d+[smhdw])+"
+_AMOUNT = r"(\d+)([smhdw])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_SIZE = re.compile(r"[1-9]\d*[kmgt]|([1-9]\d?|100)%(ORIGIN|VG|FREE)", re.IGNORECASE)
-_USER = re.compile(r"[a-z_][a-z0-9_\-]{0,31}")
-_COMPRESSION = re.compile(r"on|off|lz4|lzjb|zle|gzip(-[1-9])?|zstd(-\d{1,2}|-fast(-\d{1,4})?)?")
-_ADDRESS = re.compile(
+_SIZE = r"(?i:[1-9]\d*[kmgt]|([1-9]\d?|100)%(ORIGIN|VG|FREE))"
+_USER = r"[a-z_][a-z0-9_\-]{0,31}"
+_COMPRESSION = r"on|off|lz4|lzjb|zle|gzip(-[1-9])?|zstd(-\d{1,2}|-fast(-\d{1,4})?)?"
+_ADDRESS = (
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.\-]+)?)\]|(?P<host>[^\[\]:]+))(?::(?P<port>\d{1,5}))?"
 )
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._\-]{0,251}[A-Za-z0-9])?")
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._\-]{0,251}[A-Za-z0-9])?"
 
 
 class Wrong(ValueError):
@@ -72,10 +75,10 @@ def integer(low: int, high: int) -> Parse[int]:
     return parse
 
 
-def matching(pattern: re.Pattern[str], what: str) -> Parse[str]:
+def matching(pattern: str, what: str) -> Parse[str]:
     def parse(value: object) -> str:
         found = text(value)
-        if not pattern.fullmatch(found):
+        if not re.fullmatch(pattern, found):
             raise Wrong(f"must be {what}, not {shown(found)}")
         return found
 
@@ -138,7 +141,7 @@ def absolute_path(value: object) -> str:
     found = text(value)
     if not found.startswith("/"):
         raise Wrong(f"must be an absolute path, not {shown(found)}")
-    if re.search(r"\s", found):
+    if any(map(str.isspace, found)):
         raise Wrong(f"must not contain white space: {shown(found)}")
     return _normal(found)
 
@@ -187,9 +190,9 @@ def duration(low: int, high: int) -> Parse[int]:
 
 
 def parse_duration(words: str) -> int:
-    if not _DURATION.fullmatch(words):
+    if not re.fullmatch(_DURATION, words):
         raise Wrong(f"must be a duration like 30s, 90m, 28h or 7d, not {shown(words)}")
-    return sum(int(number) * _SECONDS[unit] for number, unit in _AMOUNT.findall(words))
+    return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(_AMOUNT, words))
 
 
 def address(value: object) -> Address:
@@ -197,10 +200,10 @@ def address(value: object) -> Address:
     found = text(value)
     if "@" in found:
         raise Wrong(f"must not name a user, that is ssh.user: {shown(found)}")
-    match = _ADDRESS.fullmatch(found)
+    match = re.fullmatch(_ADDRESS, found)
     if match is None and found.count(":") > 1 and "[" not in found:
         raise Wrong(f"must have an IPv6 address in brackets, as in '[{found}]'")
-    if match is None or (match["host"] and not _HOST.fullmatch(match["host"])):
+    if match is None or (match["host"] and not re.fullmatch(_HOST, match["host"])):
         raise Wrong(f"must be a host name or address, with :port if need be, not {shown(found)}")
     port = int(match["port"] or 22)
     if not 1 <= port <= 65_535:

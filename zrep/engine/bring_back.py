@@ -17,10 +17,11 @@ from zrep.engine.site import Site
 from zrep.errors import Conflict, DatasetMissing, Refused, ZfsError
 from zrep.model.backup import PREFIX, Backup, Child
 from zrep.model.inventory import Inventory, Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.layout import HISTORY
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import Diverged, Follow, Transfer
-from zrep.model.source import Replica, SourceKey
+from zrep.model.source import Replica
 from zrep.planner.replicate import plan_replica
 from zrep.zfs.port import Zfs
 

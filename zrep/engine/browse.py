@@ -13,8 +13,9 @@ from zrep.engine.tree import compare_trees, entry_at, open_folder, read_content,
 from zrep.errors import Refused, UnknownName, ZfsError
 from zrep.model.backup import Backup, Child
 from zrep.model.inventory import Inventory
+from zrep.model.key import SourceKey
 from zrep.model.names import SnapshotName
-from zrep.model.source import Source, SourceKey
+from zrep.model.source import Source
 from zrep.planner.backups import find_backups, resolve
 from zrep.planner.compare import Change, compare_entry
 from zrep.planner.locate import Location, locate

@@ -7,7 +7,8 @@ from functools import partial
 
 from zrep.engine.site import Site
 from zrep.errors import Exit, ZrepError
-from zrep.model.coverage import HostMounts, Uncovered
+from zrep.model.coverage import Uncovered
+from zrep.model.mounts import HostMounts
 from zrep.planner.coverage import find_uncovered
 from zrep.source.capsules import Capsules
 from zrep.source.together import together

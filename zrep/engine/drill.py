@@ -25,11 +25,12 @@ from zrep.engine.tree import entry_at, read_content
 from zrep.errors import Refused, UsageError, ZfsError
 from zrep.model.backup import Backup
 from zrep.model.contents import Contents, decode_contents
-from zrep.model.drill import Evidence, Finding
+from zrep.model.evidence import Evidence, Finding
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId
 from zrep.model.recovery import CONTENTS, RECOVERY
 from zrep.model.session import Session
-from zrep.model.source import Service, SourceKey
+from zrep.model.source import Service
 from zrep.planner.backups import resolve
 from zrep.planner.drill import compare_hashes, compare_source, conclude, draw, services_in
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from zrep.engine.state_files import json_files
 from zrep.errors import CommandFailed, ConfigError, Refused, UnknownName
 from zrep.host.process import run
-from zrep.model.drill import NAMESPACE, Evidence, State, decode_evidence, encode_evidence
+from zrep.model.evidence import NAMESPACE, Evidence, State, decode_evidence, encode_evidence
 
 FOLDER = "drills"
 SIGNATURE = ".sig"

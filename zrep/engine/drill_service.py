@@ -12,7 +12,7 @@ from zrep.engine.tree import entry_at
 from zrep.errors import CommandFailed, CommandTimeout, UnknownName, ZrepError
 from zrep.host.process import run
 from zrep.model.backup import Backup
-from zrep.model.drill import Finding, Outcome
+from zrep.model.evidence import Finding, Outcome
 from zrep.model.source import Service
 from zrep.planner.drill import SERVICE
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from zrep.capsule import gate_main
-from zrep.capsule.gate_policy import Allowed, PullLogin, PullRule, Role
-from zrep.capsule.gate_pull import PullOptions
+from zrep.capsule.gate_policy import Allowed, Role
+
+if TYPE_CHECKING:
+    from zrep.capsule.gate_login import PullLogin, PullRule
+    from zrep.capsule.gate_pull import PullOptions
 
 
 def answer(role: str) -> int:

@@ -15,7 +15,7 @@ from zrep.engine.pull import Pull, Pulled, pull
 from zrep.errors import NeedsAck
 from zrep.host.mux import Stop
 from zrep.host.port import Host
-from zrep.model.guard import Waiting
+from zrep.model.waiting import Waiting
 from zrep.source.guard import Change, Guard
 from zrep.source.rsync_output import RsyncStats
 

@@ -18,8 +18,9 @@ from zrep.engine.snapshot_mount import open_snapshot
 from zrep.engine.tree import open_folder, read_folder
 from zrep.errors import Refused, UsageError
 from zrep.model.inventory import Inventory, Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName, SnapClass
-from zrep.model.source import Source, SourceKey
+from zrep.model.source import Source
 from zrep.model.tree import Kind
 from zrep.planner.backups import find_backups
 from zrep.planner.import_folders import parse_map

@@ -10,9 +10,9 @@ from zrep.engine.observe import LOCKED_DOWN, STORAGE
 from zrep.errors import DatasetExists, DatasetMissing, UnknownName, ZfsError
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.session import Clone, Session, encode_folder, encode_session, find_sessions
-from zrep.model.source import SourceKey
 from zrep.zfs.port import Zfs
 
 CONTAINER = {"canmount": "off"}

@@ -11,7 +11,7 @@ from zrep.engine.drill_evidence import shelf_in
 from zrep.engine.restore_left import left_restores
 from zrep.engine.run_records import read_records
 from zrep.errors import ConfigError
-from zrep.model.drill import Evidence, State
+from zrep.model.evidence import Evidence, State
 from zrep.model.run_record import Job
 from zrep.model.source import Config
 from zrep.planner.check_runs import Records, watched_jobs

@@ -29,11 +29,11 @@ from zrep.model.recovery import (
     RECOVERY,
     SHEET,
     SUMS,
-    Sheet,
     paper_argv,
     policy_copy,
     recovery_dataset,
 )
+from zrep.model.sheet import Sheet
 from zrep.planner.publish import Publish
 from zrep.zfs.port import Zfs
 

@@ -13,7 +13,7 @@ from zrep.engine.outwards import Outwards
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import CommandFailed, Conflict, DatasetMissing, PartialResult, ZrepError
-from zrep.host.process import run_pipeline
+from zrep.host.pipeline import run_pipeline
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, DatasetName, SnapshotName

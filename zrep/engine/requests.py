@@ -13,19 +13,20 @@ from zrep.engine.observe import backups_at, observe_replica
 from zrep.engine.site import Site, pick
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import Backup
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.session import Session, replica_sessions
-from zrep.model.source import Address, Service, SourceKey
+from zrep.model.source import Address, Service
 from zrep.planner.backups import find_backups, resolve
 from zrep.zfs.port import Zfs
 
-_SPAN = re.compile(r"(\d{1,9})([smhd])")
+_SPAN = r"(\d{1,9})([smhd])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def parse_span(text: str, *, option: str) -> int:
     """Seconds in `30s`, `15m`, `4h` or `7d`."""
-    match = _SPAN.fullmatch(text)
+    match = re.fullmatch(_SPAN, text)
     if match is None:
         raise UsageError(
             f"{option}: not a time span: {text!r}", next_step="write it like 30m, 4h or 7d"

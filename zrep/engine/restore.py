@@ -21,6 +21,7 @@ from zrep.engine.site import Site
 from zrep.engine.write import Writer, restore_shell
 from zrep.errors import Refused, SourceFailed
 from zrep.host.mux import Stop
+from zrep.model.key import SourceKey
 from zrep.model.restore import (
     STARTING,
     Change,
@@ -30,7 +31,6 @@ from zrep.model.restore import (
     RestorePlan,
     Step,
 )
-from zrep.model.source import SourceKey
 from zrep.source.restore_capsules import HostLook, RestoreCapsules, Safety
 from zrep.source.rsync_write import RsyncWrite
 from zrep.source.together import together

@@ -12,9 +12,10 @@ from zrep.engine.restore_record import Record, Records
 from zrep.engine.site import Site
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import Backup
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId
 from zrep.model.restore import Mode, RestorePlan
-from zrep.model.source import Config, SourceKey
+from zrep.model.source import Config
 from zrep.planner.backups import check_one_set, resolve
 from zrep.planner.check_restore import check_restore
 from zrep.planner.elsewhere import destination_of

@@ -16,7 +16,7 @@ from zrep.engine.restore_record import Keeper, Record, Records
 from zrep.engine.restore_request import Planned
 from zrep.engine.site import Site
 from zrep.errors import ConfigError, Refused
-from zrep.model.source import SourceKey
+from zrep.model.key import SourceKey
 from zrep.source.restore_capsules import RestoreCapsules
 
 Agree = Callable[[Summary], bool]

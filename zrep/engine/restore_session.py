@@ -13,9 +13,9 @@ from zrep.engine.site import Site
 from zrep.engine.tree import entry_at
 from zrep.errors import UnknownName
 from zrep.model.backup import Backup
+from zrep.model.key import SourceKey
 from zrep.model.restore import Item, RestorePlan
 from zrep.model.session import Session as Mounted
-from zrep.model.source import SourceKey
 from zrep.model.tree import Kind
 
 # What a restore that died has left goes with the expired sessions.

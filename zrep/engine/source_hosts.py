@@ -15,8 +15,9 @@ from zrep.engine.journal import Journal
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import SourceFailed, ZrepError
+from zrep.model.key import SourceKey
 from zrep.model.methods import before_seconds
-from zrep.model.source import BackupSet, Method, SourceKey
+from zrep.model.source import BackupSet, Method
 from zrep.source.barrier import Barrier, Outcome, pause_warnings
 from zrep.source.capsule_json import ProbeReport
 from zrep.source.capsules import SECONDS, Capsules

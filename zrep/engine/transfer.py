@@ -16,10 +16,11 @@ from zrep.engine.source_hosts import SourceHosts, Teller
 from zrep.errors import SourceFailed, UnknownName, UsageError, ZrepError
 from zrep.host.mux import Stop
 from zrep.model.backup import Backup, SourceRecord
-from zrep.model.guard import GUARD, NOTHING_WAITS, Waiting, decode_waiting, encode_waiting
 from zrep.model.inventory import Inventory
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
-from zrep.model.source import BackupSet, Source, SourceKey
+from zrep.model.source import BackupSet, Source
+from zrep.model.waiting import GUARD, NOTHING_WAITS, Waiting, decode_waiting, encode_waiting
 from zrep.source.guard import Guard
 from zrep.zfs.port import Zfs
 

@@ -13,11 +13,9 @@ clears it, and a zrep that dies within the first millisecond can be missed.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import pwd
 import select
-import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -25,10 +23,9 @@ from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import IO, Self
 
+from zrep.host.command_log import log_command
 from zrep.host.environment import FIXED_ENVIRONMENT
 from zrep.host.mux import Deadline
-
-_log = logging.getLogger(__name__)
 
 # setpriv (util-linux) sets the death signal and becomes the program. A preexec_fn could do the
 # same, but is not safe once zrep has threads. Costs under a millisecond.
@@ -84,7 +81,7 @@ class Child:
     ) -> None:
         """Raises NotStarted. A program that is missing ends with status 127 instead."""
         self.argv = tuple(argv)
-        _log.debug("%s", shlex.join(self.argv))
+        log_command(__name__, self.argv)
         try:
             self._process = subprocess.Popen(
                 (*_LEASH, *self.argv),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 from collections.abc import Sequence
@@ -10,13 +9,12 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from zrep.errors import CommandFailed, CommandTimeout
+from zrep.host.command_log import log_command
 from zrep.host.port import Completed
 from zrep.host.ssh_argv import SshEndpoint, remote_command, ssh_argv
 
 if TYPE_CHECKING:
     from zrep.host.ssh_control import Connection
-
-_log = logging.getLogger(__name__)
 
 # sshd hands the whole command to the shell as one word, for which the kernel has a limit.
 LONGEST_COMMAND = 128 * 1024 - 1
@@ -49,7 +47,7 @@ class SshHost:
     ) -> Completed:
         words = tuple(argv)
         command = remote_command(self._endpoint, words)
-        _log.debug("%s", shlex.join(self.bulk_argv(words)))
+        log_command(__name__, self.bulk_argv(words))
         if len(os.fsencode(command)) > LONGEST_COMMAND:
             raise CommandFailed(words, 126, "Argument list too long for ssh", where=self.name)
         outcome = self._connect().run(command, stdin=stdin or "", timeout=timeout)

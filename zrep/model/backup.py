@@ -11,12 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.layout import is_folder
 from zrep.model.names import BackupId, BackupLabel
-from zrep.model.source import Consistency, SourceKey
+from zrep.model.source import Consistency
+
+if TYPE_CHECKING:
+    from zrep.model.coverage import Uncovered
 
 PREFIX = "io.zrep:"
 SET = PREFIX + "set"
@@ -275,5 +279,7 @@ def _decode_pause(name: str, text: str) -> Pause:
 
 
 def _decode_uncovered(name: str, text: str) -> Iterator[Uncovered]:
+    from zrep.model.coverage import Uncovered
+
     for path in json.loads(text)["paths"]:
         yield Uncovered(host=name.removeprefix(_UNCOVERED), path=str(path), users=())

@@ -16,15 +16,14 @@ IMPORTED = "io.zrep:imported"
 # Where a replica keeps the history of the root itself; no logical host can be called so.
 HISTORY = "zrep:imported"
 
-_SNAP = re.compile(r"snap_(\d{8}_\d{6})")
-_FOLDER = re.compile(r"(?P<host>[^@/]+)@(?P<path>\+[^/]*)")
+_SNAP = "snap_"
+_FOLDER = r"(?P<host>[^@/]+)@(?P<path>\+[^/]*)"
 
 
 def layout_id(snap: str) -> BackupId | None:
     """snap_20220906_082043 -> 20220906_082043; None for other names and for times that are none."""
-    match = _SNAP.fullmatch(snap)
     try:
-        return BackupId(match[1]) if match else None
+        return BackupId(snap.removeprefix(_SNAP)) if snap.startswith(_SNAP) else None
     except ValueError:
         return None
 
@@ -48,7 +47,7 @@ def spell_folder(host: str, path: str) -> str:
 
 def parse_folder(name: str) -> tuple[str, str] | None:
     """manager-1@+srv+mail -> manager-1, srv-mail: a name for what no source is configured for."""
-    match = _FOLDER.fullmatch(name)
+    match = re.fullmatch(_FOLDER, name)
     return (match["host"], match["path"].strip("+").replace("+", "-")) if match else None
 
 

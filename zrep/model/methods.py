@@ -23,7 +23,7 @@ class CaptureMethod:
     """
 
     keys: ClassVar[tuple[str, ...]] = ()
-    volume: ClassVar[re.Pattern[str] | None] = None
+    volume: ClassVar[str] = ""
     volume_words: ClassVar[str] = ""
     consistency: ClassVar[Consistency] = Consistency.NODE
 
@@ -37,7 +37,7 @@ class CaptureMethod:
 
     def problems(self, source: Source) -> Iterator[str]:
         """What the method cannot do with this source."""
-        if self.volume and not self.volume.fullmatch(source.volume):
+        if self.volume and not re.fullmatch(self.volume, source.volume):
             yield f"volume {source.volume!r} is not {self.volume_words}"
 
 
@@ -52,7 +52,7 @@ class Lvm(CaptureMethod):
     """A snapshot of a logical volume, thick or thin."""
 
     keys = ("volume", "size", "data_max", "metadata_max", "prepare")
-    volume = re.compile(f"{_LVM}/{_LVM}")
+    volume = f"{_LVM}/{_LVM}"
     volume_words = "vg/lv"
 
     def options(self, source: Source) -> Iterator[str]:
@@ -70,7 +70,7 @@ class Gluster(CaptureMethod):
     """A snapshot of a whole volume, driven by one host that has a brick of it."""
 
     keys = ("volume", "data_max", "metadata_max", "heals_max", "prepare")
-    volume = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]*")
+    volume = r"[A-Za-z0-9_][A-Za-z0-9_\-]*"
     volume_words = "the name of a gluster volume"
 
     def options(self, source: Source) -> Iterator[str]:
@@ -89,7 +89,7 @@ class Zfs(CaptureMethod):
     """A snapshot of one dataset."""
 
     keys = ("volume", "prepare")
-    volume = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]*(/[A-Za-z0-9_.:][A-Za-z0-9_.:\-]*)*")
+    volume = r"[A-Za-z0-9][A-Za-z0-9_.:\-]*(/[A-Za-z0-9_.:][A-Za-z0-9_.:\-]*)*"
     volume_words = "a dataset like tank/mail"
 
     def problems(self, source: Source) -> Iterator[str]:

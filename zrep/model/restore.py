@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId
-from zrep.model.source import SourceKey
 
 
 class Mode(StrEnum):

@@ -68,17 +68,6 @@ DEFAULTS: Mapping[str, str] = {
 # Written in a template they do nothing: sanoid only copies or warns.
 INERT_IN_TEMPLATES = ("use_template", "recursive", "path", "skip_children")
 
-AGE_UNITS = {"y": 365 * 86_400, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-# What a bare number counts in; a month of the yearly keys has 31 days.
-BARE_AGE_UNITS = {
-    "frequently": 1,
-    "hourly": 60,
-    "daily": 3_600,
-    "weekly": 86_400,
-    "monthly": 604_800,
-    "yearly": 31 * 86_400,
-}
-_AGE = re.compile(r"(\d+)([ywdhms])", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?))", re.ASCII)
 _NO_NUMBER = re.compile(r"\s*([+-]?)(inf|nan)", re.IGNORECASE)
 
@@ -136,14 +125,3 @@ def number(text: str) -> float:
         return float(found[1])
     special = _NO_NUMBER.match(text)
     return float(special[1] + special[2]) if special else 0.0
-
-
-def age_seconds(key: str, text: str) -> int | None:
-    """The age behind a `*_warn` or `*_crit` key; None when it is none.
-
-    hourly_warn, "90" -> 5400; daily_crit, "32h" -> 115200; "10x" -> None
-    """
-    if text.isascii() and text.isdigit():
-        return int(text) * BARE_AGE_UNITS[key.rpartition("_")[0]]
-    found = _AGE.fullmatch(text)
-    return int(found[1]) * AGE_UNITS[found[2].lower()] if found else None

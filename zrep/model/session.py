@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from zrep.model.backup import PREFIX
 from zrep.model.inventory import Dataset, Inventory
+from zrep.model.key import SourceKey
 from zrep.model.layout import is_folder
 from zrep.model.names import BackupId, DatasetName, SnapshotName
-from zrep.model.source import SourceKey
 
 _NAME = PREFIX + "session"
 _BACKUP = PREFIX + "backup"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,16 +9,10 @@ from enum import StrEnum
 from zrep.model.drill import Drilling
 from zrep.model.guard import Allowance
 from zrep.model.housekeeping import Housekeeping
+from zrep.model.key import SourceKey as SourceKey  # noqa: PLC0414 - lab and bench have it from here
 from zrep.model.monitoring import Monitoring, Watch
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
-
-_WORD = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,62}")
-
-
-def is_word(text: str) -> bool:
-    """A name that may stand in a dataset, an rsync module, a property and a file name."""
-    return bool(_WORD.fullmatch(text))
 
 
 class Method(StrEnum):
@@ -61,22 +54,6 @@ class OnPartial(StrEnum):
 
     PUBLISH = "publish"
     REFUSE = "refuse"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class SourceKey:
-    """`manager-1/docker`: logical host and source name; also the child dataset's relative path."""
-
-    host: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.host}/{self.name}"
-
-    @property
-    def module(self) -> str:
-        """The stem of the rsync module's name on the host."""
-        return self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,8 +265,8 @@ class Config:
 
     `hosts` are those of `deployment`. Without an `origin` that is the one that is backed up, and
     the others are `elsewhere`; with one it is where backups of `origin` go, and `scrub` and
-    `scrub_time` are its own. `digest` identifies its text; `warnings` name what in it has no
-    effect, as `file:line: text`. `text` is the file itself, `policy_texts` the policies' by name.
+    `scrub_time` are its own. `meaning` is all that it says, spelled in one way. `text` is the
+    file itself, `policy_texts` the policies' by name.
     """
 
     target: Target
@@ -306,7 +283,13 @@ class Config:
     keeping: Housekeeping = field(default_factory=Housekeeping)
     drilling: Drilling = field(default_factory=Drilling)
     monitoring: Monitoring = field(default_factory=Monitoring)
-    digest: str = ""
-    warnings: tuple[str, ...] = ()
+    meaning: str = field(default="", repr=False)
     text: str = field(default="", repr=False)
     policy_texts: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that change when the meaning may have changed; few commands ask for it."""
+        from hashlib import sha256
+
+        return sha256(self.meaning.encode()).hexdigest()[:16] if self.meaning else ""

@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime
 from zrep.errors import BackupNotFound, Refused
 from zrep.model.backup import SET, Backup, Child, Manifest, SourceRecord, State, decode_manifest
 from zrep.model.inventory import Inventory, Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.layout import HISTORY
 from zrep.model.names import BackupLabel, DatasetName, parse_label
 from zrep.model.recovery import RECOVERY, recovery_dataset
-from zrep.model.source import SourceKey
 
 _Group = tuple[BackupLabel, str]
 

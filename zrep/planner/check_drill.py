@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zrep.model.check import Check, Level, Watched
-from zrep.model.drill import Drilling, Evidence, State
+from zrep.model.drill import Drilling
+from zrep.model.evidence import Evidence, State
 from zrep.planner.check_policy import age_text
 
 # One that is running for longer is not running any more.

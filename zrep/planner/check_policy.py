@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from zrep.model.ages import age_seconds
 from zrep.model.autosnap import autosnap_class, sanoid_class
 from zrep.model.check import Check, Level, Watched, worst
 from zrep.model.names import SnapClass, parse_label
 from zrep.model.policy import SCHEDULED, Policy
 from zrep.model.pool_view import PoolView, Taken
-from zrep.model.sanoid import Compat, age_seconds, number
+from zrep.model.sanoid import Compat, number
 from zrep.planner.effective import Effective
 from zrep.planner.section_policy import policies
 

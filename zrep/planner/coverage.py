@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from zrep.model.coverage import HostMounts, Mount, Uncovered
+from zrep.model.coverage import Uncovered
+from zrep.model.mounts import HostMounts, Mount
 from zrep.model.source import Config, Method, Source
 
 # Interfaces of the running system, not data; and the root, which agents look at.

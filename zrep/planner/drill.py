@@ -8,9 +8,10 @@ from dataclasses import replace
 from zrep.errors import BackupNotFound, Refused, UsageError
 from zrep.model.backup import Backup, SourceRecord, State
 from zrep.model.contents import Contents, Sampled
-from zrep.model.drill import Evidence, Finding, Outcome
-from zrep.model.drill import State as Drilled
-from zrep.model.source import Config, Service, SourceKey
+from zrep.model.evidence import Evidence, Finding, Outcome
+from zrep.model.evidence import State as Drilled
+from zrep.model.key import SourceKey
+from zrep.model.source import Config, Service
 
 COUNTS, DIGEST, HASHES, TOTALS, SERVICE = "counts", "digest", "hashes", "totals", "service"
 NOT_COUNTED = "nothing was counted when it was published: [drill] count_all"

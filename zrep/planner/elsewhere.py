@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from zrep.errors import Refused, UnknownName
 from zrep.model.backup import Backup
-from zrep.model.source import BackupSet, Config, Deployment, SourceKey
+from zrep.model.key import SourceKey
+from zrep.model.source import BackupSet, Config, Deployment
 
 _NUMBER = re.compile(r"\d+$")
 
@@ -38,6 +39,7 @@ def seen_from(config: Config, name: str) -> Config:
         sets={n: s for n, s in sets.items() if s.hosts or s.paused_hosts},
         deployment=name,
         elsewhere={},
+        meaning="",
         text="",
         origin=config.deployment,
         scrub=there.scrub,

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zrep.errors import Refused, UnknownName, UsageError
+from zrep.model.key import SourceKey, is_word
 from zrep.model.layout import parse_folder, spell_folder
-from zrep.model.source import Source, SourceKey, is_word
+from zrep.model.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,10 @@ from zrep.model.backup import (
     left_over,
 )
 from zrep.model.inventory import Inventory, Snapshot
+from zrep.model.key import SourceKey
 from zrep.model.layout import IMPORTED, layout_id
 from zrep.model.names import BackupId, DatasetName, SnapClass, SnapshotName, in_name_order
-from zrep.model.source import Consistency, Source, SourceKey
+from zrep.model.source import Consistency, Source
 from zrep.planner.import_folders import Mapped, check_maps, map_folders
 
 METHOD = "imported"

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from zrep.errors import Refused, UnknownName, UsageError
-from zrep.model.source import Source, SourceKey
+from zrep.model.key import SourceKey
+from zrep.model.source import Source
 
 Parts = tuple[str, ...]
 

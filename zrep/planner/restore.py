@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from zrep.errors import Refused, UnknownName, UsageError
 from zrep.model.backup import Backup, State
+from zrep.model.key import SourceKey
 from zrep.model.restore import Item, Kind, Mode, RestorePlan, Step, exclude_inside
-from zrep.model.source import Config, Service, Source, SourceKey
+from zrep.model.source import Config, Service, Source
 from zrep.planner.elsewhere import check_topology
 from zrep.planner.locate import Location
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from zrep.model.ages import age_seconds
 from zrep.model.names import SnapClass
 from zrep.model.policy import SCHEDULE_RANGES, SCHEDULED, Alarm, Monitor, Policy, Schedule
-from zrep.model.sanoid import age_seconds
 from zrep.planner.effective import Effective
 
 PolicyOf = Callable[[Effective], Policy]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zrep.model.drill import Evidence, Finding, Outcome, State, encode_evidence
+from zrep.model.evidence import Evidence, Finding, Outcome, State, encode_evidence
 from zrep.model.moment import iso
 from zrep.report.table import render_table
 

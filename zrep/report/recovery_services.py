@@ -7,7 +7,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from zrep.model.recovery import Sheet
+from zrep.model.sheet import Sheet
 from zrep.model.source import Service
 from zrep.report.recovery_hosts import Hosts
 from zrep.report.recovery_sources import copy_commands

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 from zrep.engine.recovery import Papers
 from zrep.model.contents import Contents
-from zrep.model.recovery import CONFIG, RECOVERY, SUMS, Sheet, policy_copy
-from zrep.model.source import SourceKey
+from zrep.model.key import SourceKey
+from zrep.model.recovery import CONFIG, RECOVERY, SUMS, policy_copy
+from zrep.model.sheet import Sheet
 from zrep.report.recovery_hosts import Hosts
 from zrep.report.recovery_services import service_section, start_section, stop_section
 from zrep.report.recovery_sources import source_sections

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from zrep.model.recovery import Sheet
+from zrep.model.key import SourceKey
 from zrep.model.restore import exclude_inside
-from zrep.model.source import Database, Method, Source, SourceKey
+from zrep.model.sheet import Sheet
+from zrep.model.source import Database, Method, Source
 from zrep.report.recovery_hosts import Hosts
 from zrep.report.table import size
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from zrep.engine.restore_scrub import describe, environment
 from zrep.model.backup import Backup, Child
+from zrep.model.key import SourceKey
 from zrep.model.restore import Item, Kind, Mode, RestorePlan
-from zrep.model.source import Config, Replica, SourceKey
+from zrep.model.source import Config, Replica
 
 TOP = "/run/zrep-restore"
 _HEAD = """\

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from zrep.model.key import SourceKey
 from zrep.model.moment import iso
 from zrep.model.session import Session
-from zrep.model.source import Address, Service, SourceKey
+from zrep.model.source import Address, Service
 from zrep.report.table import render_table
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import humanize
 
-from zrep.model.drill import Evidence, State
+from zrep.model.evidence import Evidence, State
 from zrep.model.moment import iso
 from zrep.model.run_record import Job, RunRecord, record_json
 from zrep.report.table import render_table

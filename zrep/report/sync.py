@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zrep.model.backup import SourceRecord
-from zrep.model.source import SourceKey
+from zrep.model.key import SourceKey
 from zrep.report.pauses import pause_json, render_pause
 from zrep.report.table import render_table, size
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from zrep.model.coverage import HostMounts, Mount
+from zrep.model.mounts import HostMounts, Mount
 
 MAX_OUTPUT = 1024 * 1024
 MAX_TEXT = 500

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zrep.model.backup import SourceRecord
-from zrep.model.guard import Allowance, Waiting
+from zrep.model.guard import Allowance
+from zrep.model.waiting import Waiting
 
 # Below this a source may shrink as it likes.
 SMALL = 1 << 20

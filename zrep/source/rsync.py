@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zrep.model.source import Method, is_word
+from zrep.model.key import is_word
+from zrep.model.source import Method
 
 Argv = tuple[str, ...]
 

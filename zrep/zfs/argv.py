@@ -75,11 +75,11 @@ WITH_PROPERTIES = "filesystem,volume,snapshot"
 # for one string: sshd hands the command on as one); quoting needs some of that.
 MAX_COMMAND = 96 * 1024
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._\-]*")
-_PROPERTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._\-@]*")
-_TAG = re.compile(r"[A-Za-z0-9_.:][A-Za-z0-9_.:\-]*")
-_BASE = re.compile(r"[@#][A-Za-z0-9_.:\-]+")
-_TOKEN = re.compile(r"[0-9a-f][0-9a-f\-]*")
+_KEY = r"[A-Za-z0-9][A-Za-z0-9:._\-]*"
+_PROPERTY = r"[A-Za-z0-9][A-Za-z0-9:._\-@]*"
+_TAG = r"[A-Za-z0-9_.:][A-Za-z0-9_.:\-]*"
+_BASE = r"[@#][A-Za-z0-9_.:\-]+"
+_RESUME = r"[0-9a-f][0-9a-f\-]*"
 
 
 def list_argv(root: DatasetName, *, snapshots: bool, only: Sequence[str] = ()) -> Argv:
@@ -174,7 +174,7 @@ def send_argv(spec: SendSpec, *, estimate: bool = False) -> Argv:
     """
     dry = ("-n", "-P") if estimate else ()
     if spec.token is not None:
-        return ("zfs", "send", *dry, "-t", _checked(_TOKEN, spec.token, "resume token"))
+        return ("zfs", "send", *dry, "-t", _checked(_RESUME, spec.token, "resume token"))
     raw = ("-w",) if spec.raw else ()
     return ("zfs", "send", *dry, "-L", "-e", "-c", *raw, *_base(spec), str(spec.snapshot))
 
@@ -243,7 +243,7 @@ def _assignments(properties: Mapping[str, str]) -> Argv:
     )
 
 
-def _checked(pattern: re.Pattern[str], word: str, what: str) -> str:
-    if not pattern.fullmatch(word):
+def _checked(pattern: str, word: str, what: str) -> str:
+    if not re.fullmatch(pattern, word):
         raise ValueError(f"not a {what}: {word!r}")
     return word

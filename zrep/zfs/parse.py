@@ -20,7 +20,7 @@ Row = Mapping[str, str]
 Properties = Mapping[str, Mapping[str, str]]
 
 _PROPERTY = re.compile(r"[a-z0-9:._\-]+")
-_TOTAL = re.compile(r"^size\t(\d+)$", re.MULTILINE)
+_TOTAL = r"^size\t(\d+)$"
 
 
 def parse_inventory(listing: str, properties: str) -> Inventory:
@@ -116,7 +116,7 @@ def parse_holds(text: str) -> Mapping[str, frozenset[str]]:
 
 def parse_send_size(text: str) -> int:
     """The `size<tab>N` line of a parsable estimate; ValueError when there is none."""
-    match = _TOTAL.search(text)
+    match = re.search(_TOTAL, text, re.MULTILINE)
     if match is None:
         raise ValueError(f"no size in {text[-200:]!r}")
     return int(match[1])

@@ -79,8 +79,8 @@ _HINTS = (
     ("must specify -f to overwrite", "zrep never overwrites: rename or destroy it yourself"),
 )
 
-_SUBJECT = re.compile(r"'([^']+@[^']+)'|snapshot ([^']+?@[^']+?): ")
-_MENTION = re.compile(r"'([^']+)'|snapshot ([^']+?@[^']+?): ")
+_SUBJECT = r"'([^']+@[^']+)'|snapshot ([^']+?@[^']+?): "
+_MENTION = r"'([^']+)'|snapshot ([^']+?@[^']+?): "
 
 
 def error_from_text(stderr: str, *, what: str, where: str) -> ZfsError:
@@ -106,7 +106,7 @@ def destroy_refusals(stderr: str) -> dict[str, str]:
     """
     found = {}
     for line in stderr.splitlines():
-        match = _SUBJECT.search(line)
+        match = re.search(_SUBJECT, line)
         if match is not None:
             name = match[1] or match[2]
             found[name] = destroy_reason(line[match.end() :].lstrip(" :"))
@@ -135,7 +135,7 @@ def without(stderr: str, *harmless: str) -> str:
 def not_mentioned(names: Sequence[SnapshotName], stderr: str) -> list[SnapshotName]:
     """The names that no complaint is about; a complaint that names nothing is about all."""
     lines = [line for line in stderr.splitlines() if line.strip()]
-    found = [match for match in map(_MENTION.search, lines) if match is not None]
+    found = [match for line in lines if (match := re.search(_MENTION, line)) is not None]
     if len(found) < len(lines):
         return []
     subjects = {match[1] or match[2] for match in found}
