@@ -15,8 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from zrep.model.backup import Manifest, SourceRecord, State, encode_manifest
+from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, SnapClass, make_label
-from zrep.model.source import Consistency, SourceKey
+from zrep.model.source import Consistency
 from zrep.zfs.argv import COLUMNS
 
 BACKUPS = 1_000

@@ -12,9 +12,10 @@ from zrep.capsule.install import load_hooks, write_tree
 from zrep.capsule.render import PublicKey, Roles, render_host
 from zrep.host.port import Completed
 from zrep.host.ssh_argv import rsync_shell
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
-from zrep.model.source import Address, BackupSet, Config, Source, SourceKey, Target
+from zrep.model.source import Address, BackupSet, Config, Source, Target
 from zrep.source.capsules import Capsules
 from zrep.source.rsync import RsyncPull, module_name, pull_argv
 

@@ -19,9 +19,10 @@ from zrep.capsule.render import PublicKey, Roles, capsule_digest, render_host
 from zrep.errors import AccessRefused, CommandFailed, SourceFailed
 from zrep.host.port import Completed
 from zrep.host.ssh_argv import SshEndpoint, remote_command, rsync_shell, ssh_options
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
-from zrep.model.source import Address, BackupSet, Config, Method, Source, SourceKey, Target
+from zrep.model.source import Address, BackupSet, Config, Method, Source, Target
 from zrep.source.capsules import Capsules
 from zrep.source.rsync import RsyncPull, Verdict, judge, module_name, pull_argv
 from zrep.source.rsync_output import parse_stats

@@ -10,7 +10,8 @@ from lab.node import Node
 from lab.world import World
 from tests.lab.source_hosts import SourceHosts, set_up
 from zrep.errors import SourceFailed
-from zrep.model.source import Method, Source, SourceKey
+from zrep.model.key import SourceKey
+from zrep.model.source import Method, Source
 
 RUN = "20260102_030405"
 LATER = "20260102_040506"

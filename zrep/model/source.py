@@ -9,7 +9,7 @@ from enum import StrEnum
 from zrep.model.drill import Drilling
 from zrep.model.guard import Allowance
 from zrep.model.housekeeping import Housekeeping
-from zrep.model.key import SourceKey as SourceKey  # noqa: PLC0414 - lab and bench have it from here
+from zrep.model.key import SourceKey
 from zrep.model.monitoring import Monitoring, Watch
 from zrep.model.names import DatasetName
 from zrep.model.policy import Policy
