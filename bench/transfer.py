@@ -47,7 +47,7 @@ LOOK = r"""
 begun=$(date +%s%N)
 zrep mount latest --source manager-1/mail >/tmp/mounted
 ls "$(cut -s -f2 /tmp/mounted)" | head -c1 >/dev/null
-echo $begun $(date +%s%N) $(sed -n 's/^session \([^ ]*\) .*/\1/p' /tmp/mounted)
+echo $begun $(date +%s%N) $(sed -n 's/^session \([^ ,]*\), .*/\1/p' /tmp/mounted)
 """
 # Folders of a thousand files of a few hundred bytes.
 FILL = """

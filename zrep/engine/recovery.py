@@ -53,8 +53,18 @@ class Papers:
     sums: Callable[[Mapping[str, Contents]], str]
 
 
-def lay_papers(site: Site, plan: Publish, papers: Papers, progress: Progress) -> DatasetName:
-    """The dataset that now has the papers of what is about to be published. ZrepError if not."""
+def lay_papers(
+    site: Site,
+    plan: Publish,
+    papers: Papers,
+    progress: Progress,
+    *,
+    backups: Sequence[Backup],
+) -> DatasetName:
+    """The dataset that now has the papers of what is about to be published. ZrepError if not.
+
+    `backups` are those there are, newest first: the papers name some of them.
+    """
     dataset = recovery_dataset(site.root, plan.manifest.set_name)
     tree = _ensure(site.target, site.root, dataset)
     folder = _mounted(site.target, tree, dataset)
@@ -62,7 +72,7 @@ def lay_papers(site: Site, plan: Publish, papers: Papers, progress: Progress) ->
         _make_private(folder)
     run = str(plan.label.id)
     contents = _contents(site, tree, plan.manifest, run, progress)
-    sheet = make_sheet(site, plan.label, plan.manifest, contents=contents)
+    sheet = make_sheet(site, plan.label, plan.manifest, backups, contents=contents)
     # All of them, every time: none of an earlier run may be taken for one of this.
     files = {
         SHEET: papers.sheet(sheet),
@@ -90,12 +100,12 @@ def copies(site: Site) -> dict[str, str]:
 
 def _ensure(zfs: Zfs, root: DatasetName, dataset: DatasetName) -> Inventory:
     """All there is at and below `root`, once the papers' dataset is there."""
-    tree = zfs.inventory(root, snapshots=False)
+    tree = zfs.inventory(root, snapshots=False, only=())
     wanted: dict[DatasetName, dict[str, str]] = {root / RECOVERY: CONTAINER, dataset: {}}
     missing = [name for name in wanted if tree.get(name) is None]
     for name in missing:
         _create(zfs, name, wanted[name])
-    return zfs.inventory(root, snapshots=False) if missing else tree
+    return zfs.inventory(root, snapshots=False, only=()) if missing else tree
 
 
 def _create(zfs: Zfs, name: DatasetName, properties: Mapping[str, str]) -> None:
@@ -109,7 +119,7 @@ def _mounted(zfs: Zfs, tree: Inventory, name: DatasetName) -> str:
     found = tree.get(name)
     if found is not None and not found.mounted:
         zfs.mount(name)
-        found = zfs.inventory(name, snapshots=False).get(name)
+        found = zfs.inventory(name, snapshots=False, only=()).get(name)
     if found is None or not found.mounted or not found.mountpoint:
         raise ZfsError(f"{name} is not mounted", next_step=f"zfs mount {name}")
     return found.mountpoint
@@ -149,13 +159,13 @@ def make_sheet(
     site: Site,
     label: BackupLabel,
     manifest: Manifest,
+    backups: Sequence[Backup],
     *,
     contents: Mapping[str, Contents],
     stored: bool = True,
 ) -> Sheet:
     """What the sheet of one backup says, as of now."""
     address = site.config.target.address
-    backups = backups_at(site.target, site.root)
     mine = next((b for b in backups if b.label == label and b.set_name == manifest.set_name), None)
     return Sheet(
         config=site.config,
@@ -185,7 +195,7 @@ def read_paper(site: Site, backup: Backup, name: str) -> str | None:
     if site.config.target.address is not None:
         raise Refused("files of backups can be read only on the machine with the pool")
     snapshot = backup.sheet.name
-    tree = site.target.inventory(snapshot.dataset, snapshots=False)
+    tree = site.target.inventory(snapshot.dataset, snapshots=False, only=())
     with open_snapshot(_mounted(site.target, tree, snapshot.dataset), snapshot) as top:
         if entry_at(top, (name,)) is None:
             return None
@@ -203,5 +213,6 @@ def sheet_of(site: Site, backup: Backup, papers: Papers) -> tuple[str, bool]:
             f"backup {backup.id} has no recovery sheet and nothing to make one of",
             next_step="take another backup (zrep list), or look into it: zrep mount",
         )
-    sheet = make_sheet(site, backup.label, backup.manifest, contents={}, stored=False)
+    backups = backups_at(site.target, site.root)
+    sheet = make_sheet(site, backup.label, backup.manifest, backups, contents={}, stored=False)
     return papers.sheet(sheet), False

@@ -27,7 +27,7 @@ from zrep.engine.transfer import Guards, Transfers, find_guards, settle, transfe
 from zrep.engine.verify_sources import verify_sources
 from zrep.errors import DatasetExists, PartialResult, StillPaused, ZrepError
 from zrep.host.mux import Stop
-from zrep.model.backup import Pause, SourceRecord, State
+from zrep.model.backup import Backup, Pause, SourceRecord, State
 from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
@@ -40,10 +40,14 @@ from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncPlan:
-    """What a run is going to do, as far as it can be known before the sources answer."""
+    """What a run is going to do, as far as it can be known before the sources answer.
+
+    `backups` are those there are, newest first.
+    """
 
     set: BackupSet
     label: BackupLabel
+    backups: Sequence[Backup]
     create: tuple[DatasetName, ...]
     guards: Guards
 
@@ -87,6 +91,7 @@ def plan_sync(
     return SyncPlan(
         set=backup_set,
         label=make_label(new, classes),
+        backups=backups,
         create=tuple(_missing_children(inventory, site.root, backup_set.sources)),
         guards=find_guards(backup_set, site.root, inventory, backups, accept=accept),
     )
@@ -238,9 +243,11 @@ class Run:
         """A sheet that cannot be written is told of: it must not cost the backup."""
         if self.papers is None:
             return plan
+        known = self.plan.backups
         try:
             with self.journal.step("sheet"):
-                return with_sheet(plan, lay_papers(self.site, plan, self.papers, self.progress))
+                laid = lay_papers(self.site, plan, self.papers, self.progress, backups=known)
+                return with_sheet(plan, laid)
         except ZrepError as error:
             self.warn(f"this backup has no recovery sheet: {error}")
             return plan
