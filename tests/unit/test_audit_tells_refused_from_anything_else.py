@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.capsule.audit import (
     Finding,
     KeyName,
@@ -27,8 +28,7 @@ def finding(sign: Sign, status: int, stdout: str = "", stderr: str = "", ssh: st
     return judge(trial, outcome)[0]
 
 
-@pytest.mark.parametrize(
-    ("sign", "status", "stdout", "stderr"),
+@of_each(
     [
         (Sign.GATE, 126, "", GATE),
         (Sign.GATE, 126, "", "zrep gate: refused for role target: no"),
@@ -39,14 +39,14 @@ def finding(sign: Sign, status: int, stdout: str = "", stderr: str = "", ssh: st
         (Sign.PTY, 0, "", "PTY allocation request failed on channel 0"),
         (Sign.FORWARD, 255, "", "channel 0: open failed: administratively prohibited: open failed"),
         (Sign.FORWARD, 255, "", "Error: remote port forwarding failed for listen port 0"),
-    ],
+    ]
 )
-def test_a_refusal_is_recognised(sign: Sign, status: int, stdout: str, stderr: str) -> None:
+def test_a_refusal_is_recognised(row: tuple[Sign, int, str, str]) -> None:
+    sign, status, stdout, stderr = row
     assert finding(sign, status, stdout, stderr) is Finding.REFUSED
 
 
-@pytest.mark.parametrize(
-    ("sign", "status", "stdout", "stderr"),
+@of_each(
     [
         (Sign.GATE, 0, "", ""),
         (Sign.GATE, 0, "uid=0(root)", GATE),
@@ -60,9 +60,10 @@ def test_a_refusal_is_recognised(sign: Sign, status: int, stdout: str, stderr: s
         (Sign.PTY, 0, "", ""),
         (Sign.FORWARD, 255, "", "channel 0: open failed: connect failed: Connection refused"),
         (Sign.FORWARD, 0, "SSH-2.0-OpenSSH", ""),
-    ],
+    ]
 )
-def test_anything_else_counts_as_allowed(sign: Sign, status: int, stdout: str, stderr: str) -> None:
+def test_anything_else_counts_as_allowed(row: tuple[Sign, int, str, str]) -> None:
+    sign, status, stdout, stderr = row
     assert finding(sign, status, stdout, stderr) is Finding.ALLOWED
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.drawn import A, B, backups, child, manifest
+from tests.unit.rows import of_each
 from zrep.errors import BackupNotFound, Refused
 from zrep.model.backup import Manifest, SourceRecord, State, decode_manifest, encode_manifest
 from zrep.model.key import SourceKey
@@ -92,8 +93,7 @@ def test_latest_is_never_partial() -> None:
     assert str(resolve(found, "latest").id) == NOON
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
+@of_each(
     [
         ("latest~0", TWO),
         ("latest~1", ONE),
@@ -108,9 +108,10 @@ def test_latest_is_never_partial() -> None:
         ("@1641042000", ONE),
         ("@1641041999", NOON),
         ("@2100-01-01", TWO),
-    ],
+    ]
 )
-def test_so_many_before_the_newest_or_what_there_was_at_a_time(text: str, meant: str) -> None:
+def test_so_many_before_the_newest_or_what_there_was_at_a_time(row: tuple[str, str]) -> None:
+    text, meant = row
     found = backups(
         *(child(A, i, described=manifest((A,))) for i in (NOON, TWO, ONE)),
         child(A, "20220103_120000", described=manifest((A,), failed=(B,))),
@@ -118,8 +119,7 @@ def test_so_many_before_the_newest_or_what_there_was_at_a_time(text: str, meant:
     assert str(resolve(found, text).id) == meant
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@of_each(
     [
         ("latest~3", "only 3 are complete.*20220101_120000"),
         ("latest~", "latest~2"),
@@ -131,9 +131,10 @@ def test_so_many_before_the_newest_or_what_there_was_at_a_time(text: str, meant:
         ("@yesterday", "not a time"),
         ("@99999999999999999999", "not a time"),
         ("@2022-13-01", "not a time"),
-    ],
+    ]
 )
-def test_a_place_in_history_that_has_none_says_what_there_is(text: str, said: str) -> None:
+def test_a_place_in_history_that_has_none_says_what_there_is(row: tuple[str, str]) -> None:
+    text, said = row
     found = backups(*(child(A, i, described=manifest((A,))) for i in (NOON, TWO, ONE)))
     with pytest.raises(BackupNotFound, match=f"(?s){said}"):
         resolve(found, text)

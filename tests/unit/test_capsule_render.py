@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.capsule.gate_login import PullRule
 from zrep.capsule.gate_policy import Role, parse_policy
 from zrep.capsule.install import load_hooks, write_tree
@@ -134,8 +135,7 @@ def test_a_host_without_sources_is_an_error() -> None:
         render_source_conf(config(), "solr-1")
 
 
-@pytest.mark.parametrize(
-    "bad",
+@of_each(
     [
         source(path="/srv/my mail"),
         source(path="srv"),
@@ -150,7 +150,7 @@ def test_a_host_without_sources_is_an_error() -> None:
         source(size="20%"),
         source(size="-5g"),
     ],
-    ids=str,
+    name=str,
 )
 def test_what_source_conf_cannot_say_is_an_error(bad: Source) -> None:
     with pytest.raises(ConfigError, match="manager-1/mail"):

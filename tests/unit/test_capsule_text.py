@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.capsule.install import PROGRAMS, load_hooks
 from zrep.capsule.render import CAPSULES, PRIVILEGED
 
@@ -37,7 +38,7 @@ def test_nothing_is_evaluated_and_no_lazy_unmount_exists() -> None:
     assert {name for name in SHELL if bad.search(hooks[name])} == set()
 
 
-@pytest.mark.parametrize("name", [*PRIVILEGED, "check-sentinel", "gate"])
+@of_each([*PRIVILEGED, "check-sentinel", "gate"])
 def test_a_capsule_takes_no_argument(name: str) -> None:
     """Outside functions and `set --`, no positional parameter is ever looked at."""
     text = load_hooks()[name]

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.unit.policy_commands import BUG_FOR_BUG, Said, write_config, write_pool, zrep
+from tests.unit.rows import of_each
 from tests.unit.sanoid_vectors import all_vectors
 
 Vector = dict[str, Any]
@@ -60,7 +59,7 @@ def by_id(vector: Vector) -> str:
     return found
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=by_id)
+@of_each(VECTORS, name=by_id)
 def test_bug_for_bug_the_line_and_the_status_are_sanoids(vector: Vector, tmp_path: Path) -> None:
     said = check(tmp_path, vector, *BUG_FOR_BUG)
     expect = vector["expect"]
@@ -68,7 +67,7 @@ def test_bug_for_bug_the_line_and_the_status_are_sanoids(vector: Vector, tmp_pat
     assert said.status == (3 if expect["exit"] == "nonzero" else expect["exit"])
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=by_id)
+@of_each(VECTORS, name=by_id)
 def test_by_default_they_differ_only_where_it_is_said(vector: Vector, tmp_path: Path) -> None:
     said = check(tmp_path, vector)
     if vector["id"] in REFUSED:

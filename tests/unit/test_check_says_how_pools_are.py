@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.rows import of_each
 from tests.unit.sanoid_vectors import all_vectors
 from tests.unit.zpool_outputs import STATUSES
 from zrep.config.sections import read_ini
@@ -135,8 +136,7 @@ def test_sizes_that_zfs_does_not_know_are_a_dash() -> None:
     assert render_check(check) == check.message
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
+@of_each(
     [
         (0, "0"),
         (512, "512"),
@@ -151,9 +151,10 @@ def test_sizes_that_zfs_does_not_know_are_a_dash() -> None:
         (9_981_503_995_904, "9.08T"),
         (1 << 70, "1024E"),
         (None, "-"),
-    ],
+    ]
 )
-def test_sizes_are_written_as_zpool_writes_them(count: int | None, text: str) -> None:
+def test_sizes_are_written_as_zpool_writes_them(row: tuple[int | None, str]) -> None:
+    count, text = row
     assert zfs_size(count) == text
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.config_files import GOOD, load_text
+from tests.unit.rows import of_each
 from tests.unit.run_records import COPY, HOUR, NOW, PRUNE, SYNC, paused, ran
 from zrep.errors import UnknownName
 from zrep.model.check import Level
@@ -23,8 +24,7 @@ FAILED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("record", "level", "says"),
+@of_each(
     [
         (ran(), Level.OK, "OK: sync platform ended well 5h 0m 0s ago"),
         (ran(hours=26, good=26), Level.OK, "ended well 1d 2h 0m 0s ago"),
@@ -40,11 +40,12 @@ FAILED: dict[str, Any] = {
         (paused("solr-1"), Level.CRITICAL, "may still be paused on solr-1: zrep recover"),
         (ran(hours=-1, good=-1), Level.CRITICAL, "1h 0m 0s from now: the clock is wrong"),
         (ran(hours=-0.05, good=-0.05), Level.OK, "ended well 0s ago"),
-    ],
+    ]
 )
 def test_the_age_of_the_last_good_run_and_the_end_of_the_last_one_count(
-    record: RunRecord | str | None, level: Level, says: str
+    row: tuple[RunRecord | str | None, Level, str],
 ) -> None:
+    record, level, says = row
     records = {} if record is None else {SYNC.stem: record}
     found = check_runs({SYNC: AGE}, records, NOW)
     assert (found.level, says in found.message) == (level, True), found.message

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.unit.rows import of_each
 from zrep.model.check import Level
 from zrep.model.drill import Drilling
 from zrep.model.evidence import Evidence, Finding, Outcome, State
@@ -32,8 +31,7 @@ def drilled(days: float, state: State = State.PASSED, **fields: object) -> Evide
     )
 
 
-@pytest.mark.parametrize(
-    ("drills", "level", "says"),
+@of_each(
     [
         ([], Level.CRITICAL, "CRITICAL: no drill has passed yet"),
         ([drilled(1)], Level.OK, "passed 1d 0h 0m 0s ago"),
@@ -48,11 +46,12 @@ def drilled(days: float, state: State = State.PASSED, **fields: object) -> Evide
         ([drilled(0.1, State.RUNNING), drilled(2)], Level.OK, "passed 2d"),
         ([drilled(1.5, State.RUNNING), drilled(2)], Level.CRITICAL, "it was interrupted"),
         ([drilled(0.1, State.RUNNING)], Level.CRITICAL, "no drill has passed yet"),
-    ],
+    ]
 )
 def test_the_age_of_the_last_passed_one_and_the_end_of_the_last_one_count(
-    drills: list[Evidence], level: Level, says: str
+    row: tuple[list[Evidence], Level, str],
 ) -> None:
+    drills, level, says = row
     found = check_drills(drills, LIMITS, NOW)
     assert found.level is level
     assert says in found.message

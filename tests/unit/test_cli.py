@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep import __version__
 from zrep.cli.main import COMMANDS, HIDDEN, run
 
@@ -39,7 +40,7 @@ def test_version_prints_name_and_version(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == f"zrep {__version__}\n"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@of_each(VERBS)
 def test_help_of_every_command_has_an_example(
     verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.cli.main import run
 from zrep.errors import Exit
 
@@ -67,8 +68,7 @@ def test_a_dry_deployment_tells_what_each_machine_would_get(
     assert plan[0]["digest"] != plan[1]["digest"]
 
 
-@pytest.mark.parametrize(
-    ("words", "status", "says"),
+@of_each(
     [
         (["capsule", "deploy"], Exit.USAGE, "name hosts, or say --all"),
         (["capsule", "deploy", "manger-1"], Exit.USAGE, "no host 'manger-1'"),
@@ -80,14 +80,11 @@ def test_a_dry_deployment_tells_what_each_machine_would_get(
         (["key", "rotate", "control", "--from", "any"], Exit.REFUSED, "zrep key create"),
         (["docker", "stop", "nowhere"], Exit.USAGE, "no host 'nowhere'"),
         (["docker", "pause", "manager-1"], Exit.REFUSED, "no set pauses manager-1"),
-    ],
+    ]
 )
 def test_what_cannot_be_meant_is_answered_with_the_next_step(
-    config: str,
-    words: list[str],
-    status: Exit,
-    says: str,
-    capsys: pytest.CaptureFixture[str],
+    row: tuple[list[str], Exit, str], config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    words, status, says = row
     assert run(["-c", config, *words]) == status
     assert says in capsys.readouterr().err

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config_files import GOOD, POLICIES, load_text, problems
+from tests.unit.rows import of_each
 from zrep.config import load
 from zrep.config.keys import POLICY, ZREP
 from zrep.config.values import address
@@ -165,7 +166,7 @@ def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("table", ZREP)
+@of_each(ZREP)
 def test_every_key_of_zrep_toml_is_documented(table: str) -> None:
     text = (DOCS / "configuration.md").read_text() + (DOCS / "policies.md").read_text()
     assert [key for key in ZREP[table] if f"`{key}`" not in text] == []
@@ -186,9 +187,9 @@ def test_the_documented_configuration_loads(tmp_path: Path) -> None:
     assert len(parts) == 13
 
 
-@pytest.mark.parametrize("part", examples("configuration.md")[1:] + examples("monitoring.md"))
+@of_each(examples("configuration.md")[1:] + examples("monitoring.md"))
 def test_each_documented_part_is_right_but_for_what_it_leaves_out(
-    tmp_path: Path, part: str
+    part: str, tmp_path: Path
 ) -> None:
     """The parts stand alone: what they refer to and what else a file needs may be missing."""
     allowed = (

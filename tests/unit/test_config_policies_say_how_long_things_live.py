@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config_files import POLICIES
+from tests.unit.rows import of_each
 from zrep.config.document import Document, Problem, parse_document
 from zrep.config.policy import read_policy
 from zrep.model.names import SnapClass
@@ -100,8 +101,7 @@ def test_every_kind_of_key_is_taken_over() -> None:
     assert found.monitor == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@of_each(
     [
         ("daily = 30\nhorly = 3", "p.toml:2: horly: unknown key, did you mean hourly?"),
         ("use_template = 'x'", "p.toml:1: use_template: unknown key"),
@@ -125,9 +125,10 @@ def test_every_kind_of_key_is_taken_over() -> None:
         ("timezone = '../etc/passwd'", "p.toml:1: timezone: must be a time zone"),
         ("timezone = 2", "p.toml:1: timezone: must be text in quotes, not 2"),
         ("hourly=0\ndaily=0\nmonthly=0", "p.toml:1: keeps nothing: give a class a count, or set"),
-    ],
+    ]
 )
-def test_a_wrong_policy_is_answered_with_line_and_reason(text: str, expected: str) -> None:
+def test_a_wrong_policy_is_answered_with_line_and_reason(row: tuple[str, str]) -> None:
+    text, expected = row
     found, problems = read(text)
     assert found is None
     assert len(problems) == 1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.rows import of_each
 from zrep.config.document import Document, Problem, parse_document
 from zrep.config.positions import Path, find_positions
 
@@ -251,8 +252,7 @@ def test_a_missing_key_is_reported_at_the_table_that_lacks_it() -> None:
     assert found.line(("missing",)) == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@of_each(
     [
         ("a = 1\nb = yes\n", "2: column 5: there is no value here; text, durations and "),
         ("a = 30s\n", "1: column 7: the value ends before this; text, durations and "),
@@ -269,9 +269,10 @@ def test_a_missing_key_is_reported_at_the_table_that_lacks_it() -> None:
         ("a\n", "1: column 2: there is no = after the key"),
         ("\ufeffa = 1\n", "1: column 1: this is neither a key nor a [table]"),
         ("a = 1\rb = 2", "1: column 6: the value ends before this"),
-    ],
+    ]
 )
-def test_what_is_not_toml_is_said_with_line_and_column(text: str, expected: str) -> None:
+def test_what_is_not_toml_is_said_with_line_and_column(row: tuple[str, str]) -> None:
+    text, expected = row
     problem = parse_document(text, "zrep.toml")
     assert isinstance(problem, Problem)
     assert str(problem).startswith(f"zrep.toml:{expected}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.config.keys import SANOID
 from zrep.config.sanoid_ini import Ini, parse_ini
 from zrep.model.sanoid import DEFAULTS
@@ -25,8 +26,7 @@ def read(text: str) -> Ini:
     return parse_ini(text, "sanoid.conf")
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@of_each(
     [
         ("[a]\nhourly = 3\nhourly = 4\n", {"hourly": "3"}),
         ("[a]\nhourly =\n", {"hourly": ""}),
@@ -38,16 +38,16 @@ def read(text: str) -> Ini:
         ("[a]\n  ; x = 1\n\t# y\nhourly\t=\t2  \n", {"hourly": "2"}),
         ("[a]\rhourly = 2\r", {"hourly": "2"}),
         ("[a]\nhourly = 2\r\n", {"hourly": "2"}),
-    ],
+    ]
 )
-def test_values_are_taken_as_sanoid_takes_them(text: str, expected: dict[str, str]) -> None:
+def test_values_are_taken_as_sanoid_takes_them(row: tuple[str, dict[str, str]]) -> None:
+    text, expected = row
     ini = read(text)
     assert ini.problems == ()
     assert ini.sections[0].values == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@of_each(
     [
         ("[a]\nhourly = 1\n\n[template_x]\nhorly = 3\n", "5: [template_x] horly: unknown key, did"),
         ("[version]\nversion = 2\n", "2: [version] version: unknown key"),
@@ -59,9 +59,10 @@ def test_values_are_taken_as_sanoid_takes_them(text: str, expected: dict[str, st
         ("[a]\r\nhourly = 1\ndaily = 2\r\n", "2: ends otherwise than the first line"),
         ("", "1: has no section"),
         ("# nothing\n", "1: has no section"),
-    ],
+    ]
 )
-def test_what_sanoid_would_refuse_is_a_problem_with_its_line(text: str, expected: str) -> None:
+def test_what_sanoid_would_refuse_is_a_problem_with_its_line(row: tuple[str, str]) -> None:
+    text, expected = row
     problems = [str(p).removeprefix("sanoid.conf:") for p in read(text).problems]
     assert len(problems) == 1
     assert problems[0].startswith(expected)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config_files import GOOD, problems
-from tests.unit.wrong_tables import changes, first_words
+from tests.unit.rows import of_each
+from tests.unit.wrong_tables import Change, changes, first_words
 
 CHANGES = changes("wrong-config.txt")
 NO_VALUE = "there is no value here; text, durations and sizes need quotes"
@@ -19,10 +20,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("etc")
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), CHANGES, ids=map(first_words, CHANGES))
-def test_each_mistake_is_reported_once_with_line_and_reason(
-    folder: Path, old: str, new: str, expected: list[str]
-) -> None:
+@of_each(CHANGES, name=first_words)
+def test_each_mistake_is_reported_once_with_line_and_reason(row: Change, folder: Path) -> None:
+    old, new, expected = row
     assert old in GOOD
     assert problems(folder, GOOD.replace(old, new, 1)) == expected
 

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.policy_commands import write_config, zrep
+from tests.unit.rows import of_each
 from tests.unit.sanoid_vectors import all_vectors
 from zrep.config import keys
 from zrep.config.convert import convert
@@ -164,7 +165,7 @@ def meaning(found: Effective) -> dict[str, Any]:
     return values
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v["id"])
+@of_each(VECTORS, name=lambda v: v["id"])
 def test_recorded_files_keep_their_meaning_even_when_forced(vector: dict[str, Any]) -> None:
     text, tree = vector["config"], vector["datasets"]
     if vector["id"] in {"C:leading slash", "C:R11 zfs pco", "C:templates pool"}:

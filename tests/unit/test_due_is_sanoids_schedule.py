@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.rows import of_each
 from tests.unit.sanoid_vectors import Run, runs
 from zrep.model.autosnap import autosnap_name
 from zrep.model.names import SnapClass
@@ -42,7 +43,7 @@ def decide(run: Run, slot: Slot) -> frozenset[SnapClass]:
     return due(run.policy(), run.newest(), run.now, slot=slot)
 
 
-@pytest.mark.parametrize("run", READABLE, ids=by_id)
+@of_each(READABLE, name=by_id)
 def test_sanoid_slots_decide_as_the_recorded_sanoid_did(run: Run) -> None:
     if run.died:
         with pytest.raises(ValueError):
@@ -51,7 +52,7 @@ def test_sanoid_slots_decide_as_the_recorded_sanoid_did(run: Run) -> None:
         assert decide(run, sanoid_slot) == run.took
 
 
-@pytest.mark.parametrize("run", READABLE, ids=by_id)
+@of_each(READABLE, name=by_id)
 def test_zrep_decides_as_sanoid_except_where_it_says_so(run: Run) -> None:
     assert decide(run, last_slot) == OTHERWISE.get(run.id, run.took)
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+from tests.unit.rows import of_each
 from zrep import errors
 from zrep.errors import CommandFailed, ConfigError, Exit, ZrepError
 
@@ -27,7 +26,7 @@ def _tree(kind: type[ZrepError]) -> Iterator[type[ZrepError]]:
 KINDS = [k for k in _tree(ZrepError) if k.__module__ == errors.__name__]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
+@of_each(KINDS, name=lambda k: k.__name__)
 def test_an_id_stands_in_the_row_of_its_exit_code(kind: type[ZrepError]) -> None:
     assert kind.id in ROWS[kind.exit]
 

@@ -8,6 +8,7 @@ from itertools import chain, combinations, product
 import pytest
 
 from tests.unit.gate_support import RUN, SNAP, mail_pull, operator_gate
+from tests.unit.rows import of_each
 from tests.unit.test_gate_accepts import operator_requests, replica_requests, target_requests
 from tests.unit.test_gate_refuses import REPLICA, TARGET, not_refused, requests, words
 from zrep.capsule.gate_policy import Allowed, GatePolicy, Refusal, Role, parse_policy
@@ -312,8 +313,7 @@ def test_the_policy_says_where_the_backups_are_and_where_the_clones() -> None:
     assert parse_policy(POLICY, Role.OPERATOR) == operator_gate().policy
 
 
-@pytest.mark.parametrize(
-    "text",
+@of_each(
     [
         POLICY.replace("operator", "target"),
         '[operator]\ndataset = "backup/current"\n',
@@ -324,7 +324,7 @@ def test_the_policy_says_where_the_backups_are_and_where_the_clones() -> None:
         POLICY.replace("backup/sessions", "backup"),
         POLICY.replace("backup/sessions", "backup/current"),
         POLICY.replace("backup/sessions", "backup sessions"),
-    ],
+    ]
 )
 def test_a_policy_under_which_backups_could_be_destroyed_is_none(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):

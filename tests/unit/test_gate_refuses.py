@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import pytest
-
 from tests.unit.gate_support import (
     FOREIGN_TOKEN,
     RUN,
@@ -17,6 +15,7 @@ from tests.unit.gate_support import (
     replica_gate,
     target_gate,
 )
+from tests.unit.rows import of_each
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import Allowed, Refusal
 
@@ -347,8 +346,7 @@ def test_a_replica_refuses_every_one() -> None:
     assert not_refused(replica_gate(), requests(REPLICA)) == []
 
 
-@pytest.mark.parametrize(
-    "argv",
+@of_each(
     [
         (),
         ("",),
@@ -364,8 +362,7 @@ def test_a_replica_refuses_every_one() -> None:
         ("zfs", "mount", "backup/current/ x"),
         ("zfs version",),
         ("zfs", "holds", "-H", *[f"{DS}@{SNAP}"] * 6000),
-    ],
-    ids=repr,
+    ]
 )
 def test_odd_characters_and_sizes_are_refused(argv: tuple[str, ...]) -> None:
     assert isinstance(target_gate().judge(argv), Refusal)
@@ -375,8 +372,7 @@ GOOD = mail_pull()
 SHELL = GOOD[GOOD.index("-e") + 1]
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
+@of_each(
     [
         (SHELL, "sh -c id"),
         (SHELL, f"{SHELL} -o ProxyCommand=id"),
@@ -410,16 +406,16 @@ SHELL = GOOD[GOOD.index("-e") + 1]
         (GOOD[-1], "/backup/current/manager-1/mail/../../../../etc/"),
         (GOOD[-1], "/etc/"),
         (GOOD[-1], "10.0.0.66:/x/"),
-    ],
+    ]
 )
-def test_a_pull_with_one_word_changed_is_refused(old: str, new: str) -> None:
+def test_a_pull_with_one_word_changed_is_refused(row: tuple[str, str]) -> None:
+    old, new = row
     argv = tuple(new if word == old else word for word in GOOD)
     assert argv != GOOD
     assert isinstance(target_gate().judge(argv), Refusal)
 
 
-@pytest.mark.parametrize(
-    "extra",
+@of_each(
     [
         "-v",
         "--ignore-errors",
@@ -430,7 +426,7 @@ def test_a_pull_with_one_word_changed_is_refused(old: str, new: str) -> None:
         "--bwlimit=x",
         "--dry-run",
         "-n",
-    ],
+    ]
 )
 def test_a_pull_with_a_word_more_is_refused(extra: str) -> None:
     longer = ((*GOOD[:at], extra, *GOOD[at:]) for at in (1, 5, -3, -2))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 
-import pytest
-
+from tests.unit.rows import of_each
 from zrep.host.known_hosts import HostKey, known_keys
 
 ONE = HostKey("ssh-ed25519", b"one")
@@ -22,8 +21,7 @@ HASHED_PORT = "|1|qXpGRfktoiA1aBTFop9pIwMitA8=|kQOTedfCZdRBFjoFhah+dhsWR3M="
 HASHED_PLAIN = "|1|/pygD5Uib9xXb1AV/OLtprUMl+w=|OhV2lX72xkbBXpwhF56Qdoytneo="
 
 
-@pytest.mark.parametrize(
-    ("hosts", "name", "matches"),
+@of_each(
     [
         ("far", "far", True),
         ("FAR", "far", True),
@@ -42,9 +40,10 @@ HASHED_PLAIN = "|1|/pygD5Uib9xXb1AV/OLtprUMl+w=|OhV2lX72xkbBXpwhF56Qdoytneo="
         (HASHED_PORT, "far.example", False),
         (HASHED_PLAIN, "far.example", True),
         ("|1|broken", "far", False),
-    ],
+    ]
 )
-def test_a_line_speaks_of_the_hosts_its_pattern_names(hosts: str, name: str, matches: bool) -> None:
+def test_a_line_speaks_of_the_hosts_its_pattern_names(row: tuple[str, str, bool]) -> None:
+    hosts, name, matches = row
     assert known_keys(line(hosts, ONE), (name,)).accepts(ONE) is matches
 
 

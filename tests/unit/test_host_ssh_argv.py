@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.host.ssh_argv import SshEndpoint, remote_command, rsync_shell, ssh_argv
 
 FAR = SshEndpoint(
@@ -53,8 +54,7 @@ def test_the_name_in_known_hosts_has_the_port_unless_it_is_22(port: int, name: s
     assert replace(FAR, port=port).known_as == name
 
 
-@pytest.mark.parametrize(
-    "change",
+@of_each(
     [
         {"address": "-oProxyCommand=id"},
         {"address": ""},
@@ -65,7 +65,7 @@ def test_the_name_in_known_hosts_has_the_port_unless_it_is_22(port: int, name: s
         {"key_file": "/etc/zrep/my key"},
         {"known_hosts": "/etc/%h/known_hosts"},
         {"known_hosts": "/etc/${HOME}/known_hosts"},
-    ],
+    ]
 )
 def test_values_that_ssh_would_take_for_something_else_are_refused(change: dict[str, str]) -> None:
     fields = {name: getattr(FAR, name) for name in ("address", "user", "key_file", "known_hosts")}

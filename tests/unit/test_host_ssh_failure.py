@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.errors import AccessRefused, HostKeyRejected, Unreachable
 from zrep.host.known_hosts import HostKey, KnownKeys
 from zrep.host.ssh_argv import SshEndpoint
@@ -136,10 +137,9 @@ MESSAGES: tuple[tuple[str, type[Unreachable], str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("stderr", "expected", "what"), MESSAGES)
-def test_a_message_of_ssh_becomes_the_right_error(
-    stderr: str, expected: type[Unreachable], what: str
-) -> None:
+@of_each(MESSAGES)
+def test_a_message_of_ssh_becomes_the_right_error(row: tuple[str, type[Unreachable], str]) -> None:
+    stderr, expected, what = row
     error = explain_ssh_failure(stderr, where="far")
     assert type(error) is expected
     assert (error.what, error.where) == (what, "far")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.cli.main import cli
 from zrep.cli.man_page import render_man, zrep_man
 
@@ -39,7 +40,7 @@ def section(path: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("path", EVERY)
+@of_each(EVERY)
 def test_every_command_is_there_with_each_of_its_options_and_examples(path: str) -> None:
     context, text = EVERY[path], section(path)
     for parameter in context.command.params:

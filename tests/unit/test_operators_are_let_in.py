@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.rows import of_each
 from tests.unit.test_capsule_render import CONTROL, READ, ROLES, config
 from zrep.capsule.gate_main import OPERATOR_POLICY, VARIABLE
 from zrep.capsule.gate_policy import Role, parse_policy
@@ -46,8 +47,7 @@ def test_the_rules_let_one_program_be_started_without_arguments() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "word",
+@of_each(
     [
         "",
         "%",
@@ -73,7 +73,7 @@ def test_the_rules_let_one_program_be_started_without_arguments() -> None:
         "1alice",
         "a" * 33,
         "alice@example.org",
-    ],
+    ]
 )
 def test_what_is_no_plain_name_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match="neither a login nor a"):

@@ -14,6 +14,7 @@ from tests.recovery_sheet import commands
 from tests.unit.config_files import GOOD, load_text
 from tests.unit.drawn import NOON, ROOT, A, B, child, inventory, manifest
 from tests.unit.gate_support import KnownFacts, replica_gate, target_gate
+from tests.unit.rows import of_each
 from tests.unit.shelves import World, files
 from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import Allowed, Refusal
@@ -317,8 +318,7 @@ def test_the_targets_gate_lets_a_paper_be_written_where_it_belongs(name: str) ->
     assert is_paper(name)
 
 
-@pytest.mark.parametrize(
-    "argv",
+@of_each(
     [
         paper_argv(FOLDER, "x"),
         paper_argv(FOLDER, "policy-../../x.toml"),
@@ -333,7 +333,7 @@ def test_the_targets_gate_lets_a_paper_be_written_where_it_belongs(name: str) ->
         ("dd", f"of={FOLDER}/zrep.toml", "bs=64K", "oflag=nofollow", "status=none"),
         ("dd",),
     ],
-    ids=" ".join,
+    name=" ".join,
 )
 def test_the_targets_gate_lets_nothing_else_be_written(argv: tuple[str, ...]) -> None:
     assert isinstance(gate().judge(argv), Refusal)

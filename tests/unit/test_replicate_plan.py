@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from tests.unit.histories import history, snap_name, tree
+from tests.unit.rows import of_each
 from zrep.model.inventory import Dataset
 from zrep.model.names import DatasetName
 from zrep.model.plan import Diverged, Follow, ReplicaStep, UpToDate
@@ -47,8 +48,7 @@ def _flag(base: str | None, *, many: bool) -> str:
     return f"{'-I' if many else '-i'} {sign}{number}"
 
 
-@pytest.mark.parametrize(
-    ("source", "replica", "streams"),
+@of_each(
     [
         ("@1", None, "full 1"),
         ("@1 @2 @3", None, "full 1; -I @1 2 3"),
@@ -60,11 +60,12 @@ def _flag(base: str | None, *, many: bool) -> str:
         ("#1 @1 @2", "@1", "-i @1 2"),
         ("@1 ~2 @3 @4", "@1 ~2", "-I ~2 3 4"),
         ("~1 @2", None, "full 2"),
-    ],
+    ]
 )
 def test_streams_carry_what_is_missing_from_the_newest_common_base(
-    source: str, replica: str | None, streams: str
+    row: tuple[str, str | None, str],
 ) -> None:
+    source, replica, streams = row
     assert drawn(plan(source, replica)) == streams
 
 

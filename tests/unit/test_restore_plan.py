@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.errors import InvariantBroken, Refused, UnknownName, UsageError
 from zrep.model.backup import Backup, Child, State
 from zrep.model.inventory import Snapshot
@@ -308,7 +309,7 @@ def _rank(step: Step) -> int:
 TAMPERED = dict(_tampered())
 
 
-@pytest.mark.parametrize("case", TAMPERED)
+@of_each(TAMPERED)
 def test_a_plan_that_was_tampered_with_is_not_carried_out(case: str) -> None:
     with pytest.raises(InvariantBroken):
         check_restore(TAMPERED[case], config(), backup())

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.rows import of_each
 from tests.unit.sanoid_vectors import Run, runs
 from zrep.model.autosnap import autosnap_class
 from zrep.model.names import SnapClass
@@ -42,7 +43,7 @@ def keeping(**keep: int) -> Policy:
     return Policy(name="t", keep={SnapClass(k): v for k, v in keep.items()})
 
 
-@pytest.mark.parametrize("run", PRUNING, ids=lambda r: r.id)
+@of_each(PRUNING, name=lambda r: r.id)
 def test_recorded_sanoid_runs_pruned_the_same_snapshots_in_the_same_order(run: Run) -> None:
     policy = run.policy()
     pruned = [] if deferred(policy, run.capacity) else gone(aged(run), policy, run.now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.model.source import Method
 from zrep.source.rsync import RsyncPull, Verdict, check_exclude, judge, module_name, pull_argv
 
@@ -65,8 +66,7 @@ def test_an_exclude_that_is_a_rule_is_refused(pattern: str) -> None:
         check_exclude(pattern)
 
 
-@pytest.mark.parametrize(
-    ("code", "verdict"),
+@of_each(
     [
         (0, Verdict.GOOD),
         *((code, Verdict.RETRY) for code in (10, 11, 12, 30, 35, 255)),
@@ -74,9 +74,10 @@ def test_an_exclude_that_is_a_rule_is_refused(pattern: str) -> None:
         (20, Verdict.CANCELLED),
         (-9, Verdict.CANCELLED),
         (25, Verdict.NEEDS_ACK),
-    ],
+    ]
 )
-def test_every_exit_code_has_its_verdict_for_all_methods(code: int, verdict: Verdict) -> None:
+def test_every_exit_code_has_its_verdict_for_all_methods(row: tuple[int, Verdict]) -> None:
+    code, verdict = row
     found = [judge(code, "", method=method) for method in Method]
     assert {f.verdict for f in found} == {verdict}
     assert {bool(f.why) for f in found} == {code != 0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.source.rsync import Verdict
 from zrep.source.rsync_write import RsyncWrite, Tally, judge_write, parse_item, write_argv
 
@@ -49,27 +50,26 @@ def test_comparing_changes_nothing() -> None:
     assert "--dry-run" not in words(delete=True)
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"inside": "../x"},
-        {"inside": "a/../b"},
-        {"inside": "/a"},
-        {"inside": "a//b"},
-        {"inside": "a/"},
-        {"inside": "a\nb"},
-        {"module": "web"},
-        {"module": "../x.20260102_030405"},
-        {"host": "-oProxyCommand=x"},
-        {"source": "s"},
-        {"source": "/s/../t"},
-        {"folder": False},
-        {"delete": True, "missing_only": True},
-        {"delete": True, "folder": False, "inside": "a"},
-        {"exclude": ("!",)},
-    ],
-    ids=str,
-)
+ELSEWHERE: list[dict[str, object]] = [
+    {"inside": "../x"},
+    {"inside": "a/../b"},
+    {"inside": "/a"},
+    {"inside": "a//b"},
+    {"inside": "a/"},
+    {"inside": "a\nb"},
+    {"module": "web"},
+    {"module": "../x.20260102_030405"},
+    {"host": "-oProxyCommand=x"},
+    {"source": "s"},
+    {"source": "/s/../t"},
+    {"folder": False},
+    {"delete": True, "missing_only": True},
+    {"delete": True, "folder": False, "inside": "a"},
+    {"exclude": ("!",)},
+]
+
+
+@of_each(ELSEWHERE)
 def test_what_leads_elsewhere_cannot_be_said(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"not |only |rule"):
         spec(**bad)
@@ -122,7 +122,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("end", ENDS, ids=str)
+@of_each(ENDS, name=str)
 def test_an_end_means_one_thing(end: tuple[int, str]) -> None:
     found = judge_write(*end)
     verdict, why = ENDS[end]

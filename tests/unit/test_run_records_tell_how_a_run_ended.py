@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.unit.config_files import GOOD, load_text
+from tests.unit.rows import of_each
 from tests.unit.run_records import COPY, KEY, NOW, PRUNE, SYNC, paused, ran
 from tests.unit.test_engine_on_a_simulated_pool import COPY as REPLICA
 from tests.unit.test_engine_on_a_simulated_pool import ROOT, offsite, publish, target
@@ -145,7 +146,7 @@ def spoilt() -> Iterator[str]:
             yield json.dumps({**words, key: value})
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", "3", '{"schema": 1}', "[" * 99_999, *spoilt()])
+@of_each(["", "null", "[]", "3", '{"schema": 1}', "[" * 99_999, *spoilt()])
 def test_a_foreign_record_is_a_value_error_or_a_record(text: str) -> None:
     try:
         encode_metrics(decode_record(text))

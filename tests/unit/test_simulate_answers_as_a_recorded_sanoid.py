@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from tests.unit.policy_commands import BUG_FOR_BUG, Said, write_config, write_pool, zrep
+from tests.unit.rows import of_each
 from tests.unit.sanoid_vectors import all_vectors
 from zrep.model.autosnap import autosnap_name
 from zrep.model.names import SnapClass
@@ -96,7 +95,7 @@ def by_id(vector: Vector) -> str:
     return found
 
 
-@pytest.mark.parametrize("vector", RUNS, ids=by_id)
+@of_each(RUNS, name=by_id)
 def test_bug_for_bug_a_run_orders_what_sanoid_ordered(vector: Vector, tmp_path: Path) -> None:
     said = simulate(tmp_path, vector, *BUG_FOR_BUG)
     died = vector["expect"]["exit"] == "nonzero"
@@ -107,7 +106,7 @@ def test_bug_for_bug_a_run_orders_what_sanoid_ordered(vector: Vector, tmp_path: 
         assert said.json[half] == recorded(vector)[half]
 
 
-@pytest.mark.parametrize("vector", RUNS, ids=by_id)
+@of_each(RUNS, name=by_id)
 def test_by_default_a_run_differs_only_where_it_is_said(vector: Vector, tmp_path: Path) -> None:
     said = simulate(tmp_path, vector)
     if vector["id"] in REFUSED or (vector["expect"]["exit"] and vector["id"] not in OTHERWISE):
@@ -133,7 +132,7 @@ def in_utc(vector: Vector) -> Iterator[str]:
         yield name.replace(f"{local:%Y-%m-%d_%H:%M:%S}", f"{moment:%Y-%m-%d_%H:%M:%S}")
 
 
-@pytest.mark.parametrize("vector", CONFIGS, ids=by_id)
+@of_each(CONFIGS, name=by_id)
 def test_bug_for_bug_settings_come_to_what_sanoid_made_of_them(
     vector: Vector, tmp_path: Path
 ) -> None:
@@ -142,7 +141,7 @@ def test_bug_for_bug_settings_come_to_what_sanoid_made_of_them(
     assert_settings(said.json, vector)
 
 
-@pytest.mark.parametrize("vector", CONFIGS, ids=by_id)
+@of_each(CONFIGS, name=by_id)
 def test_by_default_settings_differ_only_where_it_is_said(vector: Vector, tmp_path: Path) -> None:
     said = show(tmp_path, vector)
     if vector["id"] in REFUSED:

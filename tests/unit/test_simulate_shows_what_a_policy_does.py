@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.policy_commands import BUG_FOR_BUG, Said, write_config, write_pool, zrep
+from tests.unit.rows import of_each
 
 NOW = 1_714_559_400  # 2024-05-01 10:30 UTC
 HOUR = 3_600
@@ -166,8 +167,7 @@ def test_a_file_that_is_not_there_is_an_error_in_the_answer(tmp_path: Path) -> N
     assert said.json["errors"] == [f"{tmp_path}/no:1: cannot be read: No such file or directory"]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@of_each(
     [
         ('{"datasets": [}', "1: is no JSON: "),
         ('{"dataset": []}', "1: dataset: unknown key; valid are datasets, snapshots"),
@@ -178,11 +178,10 @@ def test_a_file_that_is_not_there_is_an_error_in_the_answer(tmp_path: Path) -> N
         ('{"snapshots": {}}', "1: snapshots: must be a list of [name, creation], not {}"),
         ('{"pool_cap": 101}', "1: pool_cap: must be per cent from 0 to 100, not 101"),
         ("tank\t1\ntank@a 3\n", "2: must be a name, a tab and a creation in seconds, not 'tank@a"),
-    ],
+    ]
 )
-def test_a_wrong_inventory_is_answered_with_its_place(
-    tmp_path: Path, text: str, expected: str
-) -> None:
+def test_a_wrong_inventory_is_answered_with_its_place(row: tuple[str, str], tmp_path: Path) -> None:
+    text, expected = row
     (tmp_path / "pool.json").write_text(text)
     said = simulate(tmp_path, "[tank/a]\n", "--json")
     assert (said.status, said.out) == (3, "")

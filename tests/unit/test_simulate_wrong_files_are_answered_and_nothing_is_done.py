@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.policy_commands import Said, write_config, write_pool, zrep
-from tests.unit.wrong_tables import changes, first_words
+from tests.unit.rows import of_each
+from tests.unit.wrong_tables import Change, changes, first_words
 
 CHANGES = changes("wrong-sanoid.txt")
 
@@ -68,10 +69,9 @@ def test_the_file_without_mistakes_takes_and_destroys(folder: Path) -> None:
     assert said.json["prune"]
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), CHANGES, ids=map(first_words, CHANGES))
-def test_each_mistake_is_reported_with_line_and_remedy(
-    folder: Path, old: str, new: str, expected: list[str]
-) -> None:
+@of_each(CHANGES, name=first_words)
+def test_each_mistake_is_reported_with_line_and_remedy(row: Change, folder: Path) -> None:
+    old, new, expected = row
     assert old in GOOD
     said = simulate(folder, GOOD.replace(old, new, 1))
     assert said.json["errors"] == [f"{folder}/sanoid.conf:{problem}" for problem in expected]

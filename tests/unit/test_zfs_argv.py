@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 from zrep.zfs import argv
@@ -87,7 +88,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@of_each(FORMS)
 def test_each_operation_has_its_one_form(form: str) -> None:
     made, text = FORMS[form]
     words = text.split("|")
@@ -101,7 +102,7 @@ def test_every_form_is_in_the_page_the_gate_is_written_from() -> None:
         assert f"    zfs {made[1]}" in page, made
 
 
-@pytest.mark.parametrize("made", [made for made, _ in FORMS.values()])
+@of_each([made for made, _ in FORMS.values()])
 def test_nothing_is_recursive_forced_or_deferred_but_reads(made: tuple[str, ...]) -> None:
     assert not {"-F", "-f", "-R", "-d"} & set(made)
     assert "-r" not in made or made[1] in ("list", "get")

@@ -6,6 +6,7 @@ import errno
 
 import pytest
 
+from tests.unit.rows import of_each
 from zrep.errors import (
     DatasetBusy,
     DatasetExists,
@@ -91,8 +92,9 @@ REPORTED: list[tuple[str, type[ZfsError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("message", "kind"), MESSAGES + REPORTED)
-def test_a_message_means_its_error(message: str, kind: type[ZfsError]) -> None:
+@of_each(MESSAGES + REPORTED)
+def test_a_message_means_its_error(row: tuple[str, type[ZfsError]]) -> None:
+    message, kind = row
     error = wording.error_from_text(message, what="cannot do it", where="target")
     assert type(error) is kind
     assert error.what == "cannot do it"
