@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,21 +147,6 @@ def test_an_unreadable_file_says_what_to_do(
 def test_a_directory_in_place_of_the_file_is_an_error_of_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         load(tmp_path, policy_dirs=(POLICIES,))
-
-
-def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
-    path = tmp_path / "zrep.toml"
-    path.write_text(GOOD)
-    program = (
-        "import sys, pathlib; from zrep.config import load;"
-        f"load(pathlib.Path({str(path)!r}), policy_dirs=(pathlib.Path({str(POLICIES)!r}),));"
-        "heavy = {'tomlkit', 'croniter', 'zoneinfo', 'difflib', 'click', 'paramiko'};"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
 
 
 @of_each(ZREP)

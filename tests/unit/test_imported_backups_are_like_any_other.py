@@ -29,7 +29,6 @@ from zrep.capsule.gate import Gate
 from zrep.capsule.gate_policy import Allowed
 from zrep.engine.bring_back import Returning
 from zrep.engine.browse import content_of, diff_backups, find_versions
-from zrep.engine.copy_out import apply_copy, plan_copy
 from zrep.engine.journal import Journal
 from zrep.engine.mount import clone_properties, list_sessions, mountpoints, umount
 from zrep.engine.progress import Silent
@@ -78,7 +77,7 @@ def test_order_is_of_the_moment_for_the_old_clock_was_ahead(world: OldWorld) -> 
         check_order(world.backups(), BackupId(THIRD))
 
 
-def test_find_diff_cat_and_cp_read_the_old_folders(world: OldWorld, tmp_path: Path) -> None:
+def test_find_diff_and_cat_read_the_old_folders(world: OldWorld) -> None:
     world.run()
     shelf = world.shelf()
     history = find_versions(shelf, shelf.locate("/docker/etc/x"))
@@ -90,10 +89,6 @@ def test_find_diff_cat_and_cp_read_the_old_folders(world: OldWorld, tmp_path: Pa
     assert not [path for path, _ in changes if path.startswith("cassandra-1")]
     location = shelf.locate("/docker/etc/x")
     assert b"".join(content_of(shelf, shelf.find(SECOND), location)) == b"bb"
-    out = tmp_path.parent / f"{tmp_path.name}-out"
-    out.mkdir()
-    apply_copy(plan_copy(shelf, old, shelf.locate("/docker"), out, force=False))
-    assert (out / "docker" / "etc" / "x").read_text() == "a"
 
 
 def test_old_and_new_backups_are_one_history(world: OldWorld) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -58,11 +57,12 @@ exclude = ["*.tmp", "/it's/"]
 """
 
 
+WITH_DUMPS = GOOD.replace("[set.platform.source.local]", DB.lstrip())
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    return load_text(
-        tmp_path_factory.mktemp("etc"), GOOD.replace("[set.platform.source.local]", DB.lstrip())
-    )
+    return load_text(tmp_path_factory.mktemp("etc"), WITH_DUMPS)
 
 
 def told(config: Config, *, failed: SourceKey | None = None) -> Manifest:
@@ -98,14 +98,9 @@ def part(text: str, number: str) -> str:
     return found[0]
 
 
-def test_it_has_all_parts_and_bash_can_read_every_command(config: Config) -> None:
-    text = render_sheet(sheet(config))
-    titles = re.findall(r"^(\d)\. [A-Z ]+$", text, re.MULTILINE)
+def test_it_has_all_parts(config: Config) -> None:
+    titles = re.findall(r"^(\d)\. [A-Z ]+$", render_sheet(sheet(config)), re.MULTILINE)
     assert titles == list("123456789")
-    done = subprocess.run(
-        ("bash", "-n"), input=commands(text), capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_nothing_before_the_third_part_reaches_a_host(config: Config) -> None:

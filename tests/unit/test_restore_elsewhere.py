@@ -16,14 +16,13 @@ from tests.unit.test_restore_plan import RUN, backup
 from zrep.capsule.machines import find_machines
 from zrep.capsule.render import render_source_conf
 from zrep.cli.main import run
-from zrep.engine.progress import Silent
 from zrep.engine.restore import remaining
 from zrep.engine.restore_ready import not_ready, unscrubbed
 from zrep.engine.restore_record import Progressed, Record, Records
 from zrep.engine.restore_request import recorded
-from zrep.engine.restore_scrub import check_programs, scrub
+from zrep.engine.restore_scrub import check_programs
 from zrep.engine.site import Site
-from zrep.errors import Exit, HookFailed, InvariantBroken, Refused, UnknownName
+from zrep.errors import Exit, InvariantBroken, Refused, UnknownName
 from zrep.model.backup import Backup
 from zrep.model.housekeeping import Housekeeping
 from zrep.model.key import SourceKey
@@ -362,27 +361,6 @@ def hooked(config: Config, folder: Path, *, end: str = "exit 0") -> Config:
     program.chmod(0o755)
     view = destination_of(config, "uat")
     return replace(view, scrub=(str(program),))
-
-
-def test_a_program_is_told_what_was_restored_where(config: Config, tmp_path: Path) -> None:
-    view = hooked(config, tmp_path)
-    made = plan(view, Wish(sources=(DOCKER,)))
-    check_programs(made)
-    scrub(view.scrub[0], made, view, Silent())
-    told = json.loads((tmp_path / "told").read_text())
-    assert told["items"] == [{"source": "manager-1/docker", "host": "manager-1", "path": "/docker"}]
-    assert told["hosts"]["manager-1"] == {"address": "10.1.0.11", "port": 22}
-    assert told["services"] == ["wordpress_web", "wordpress_db"]
-    assert (told["from"], told["to"]) == ("prod", "uat")
-    assert (tmp_path / "env").read_text() == f"{RUN} {made.backup} prod uat\n"
-    assert not any(address in json.dumps(told) for address in ORIGIN)
-
-
-def test_a_program_that_fails_ends_the_restore(config: Config, tmp_path: Path) -> None:
-    view = hooked(config, tmp_path, end="echo no database >&2; exit 3")
-    with pytest.raises(HookFailed, match="no database") as failed:
-        scrub(view.scrub[0], plan(view, Wish()), view, Silent())
-    assert "--resume" in failed.value.next_step
 
 
 def test_a_program_that_is_not_there_is_refused_before_anything(

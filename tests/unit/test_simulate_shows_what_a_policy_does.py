@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -287,25 +286,3 @@ def test_a_sanoid_conf_can_be_checked(tmp_path: Path) -> None:
     assert zrep("--config", good, "config", "check", "--json").json == {"sections": ["tank/a"]}
     bad = write_config(tmp_path, "[tank/a]\nhourly = x\n")
     assert zrep("--config", bad, "config", "check").status == 3
-
-
-def test_simulating_imports_neither_zfs_nor_hosts(tmp_path: Path) -> None:
-    """No ZFS and no /etc is needed."""
-    import subprocess
-    import sys
-
-    pool = write_pool(tmp_path, ["tank/a"])
-    config = write_config(tmp_path, section(hourly=1))
-    program = (
-        "import sys; from zrep.cli.main import run;"
-        "status = run(sys.argv[1:]);"
-        "heavy = {m for m in sys.modules if m.startswith(('zrep.zfs', 'zrep.host', 'zrep.engine',"
-        " 'paramiko', 'libzfs_core', 'tomlkit'))};"
-        "print(sorted(heavy), status, file=sys.stderr)"
-    )
-    args = ("simulate", "--config", str(config), "--inventory", str(pool), "--json")
-    done = subprocess.run(
-        [sys.executable, "-c", program, *args], capture_output=True, text=True, check=True
-    )
-    assert done.stderr == "[] 0\n"
-    assert len(json.loads(done.stdout)["take"]) == 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 
 import click
@@ -71,13 +69,3 @@ def test_a_drill_is_of_a_backup_by_lot_and_its_failure_is_the_units() -> None:
     verb, options = started("zrep-drill.service")
     assert (verb, options["chance"]) == ("drill", True)
     assert "SuccessExitStatus" not in settings("zrep-drill.service")
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
-def test_systemd_has_nothing_to_complain_of(tmp_path: Path) -> None:
-    for unit in UNITS:
-        text = unit.read_text().replace("ExecStart=zrep", "ExecStart=/bin/true")
-        (tmp_path / unit.name).write_text(text.replace("Documentation=man:zrep(1)\n", ""))
-    argv = ("systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in UNITS))
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")

@@ -15,6 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.config_files import GOOD, POLICIES
+from tests.unit.policy_commands import write_config, write_pool
+from tests.unit.test_simulate_shows_what_a_policy_does import section
+
 COUNT = """
 import dataclasses, json, sys
 ours = [m for name, m in sys.modules.items() if name.partition(".")[0] == "zrep"]
@@ -115,6 +119,7 @@ class Loaded:
 
     classes: frozenset[str]
     modules: frozenset[str]
+    said: str
 
     @property
     def ours(self) -> frozenset[str]:
@@ -127,8 +132,9 @@ def loaded(code: str, *args: str) -> Loaded:
     done = subprocess.run(
         (sys.executable, "-c", code + COUNT, *args), check=True, capture_output=True, text=True
     )
-    classes, modules = json.loads(done.stdout.splitlines()[-1])
-    return Loaded(classes=frozenset(classes), modules=frozenset(modules))
+    *said, last = done.stdout.splitlines()
+    classes, modules = json.loads(last)
+    return Loaded(classes=frozenset(classes), modules=frozenset(modules), said="\n".join(said))
 
 
 @pytest.mark.parametrize("module", ["zrep.host.local", "zrep.host.process", "zrep.host.ssh"])
@@ -181,3 +187,41 @@ def test_sessions_load_what_they_are_besides(config: str) -> None:
     assert found.modules & NOT_FOR_A_LOOK == set()
     assert len(found.classes) <= 53
     assert len(found.ours) <= 59
+
+
+LOADING = """
+import pathlib, sys
+from zrep.config import load
+load(pathlib.Path(sys.argv[1]), policy_dirs=(pathlib.Path(sys.argv[2]),))
+"""
+
+
+def test_loading_a_configuration_imports_nothing_heavy(tmp_path: Path) -> None:
+    path = tmp_path / "zrep.toml"
+    path.write_text(GOOD)
+    heavy = {"tomlkit", "croniter", "zoneinfo", "difflib", "click", "paramiko"}
+    assert loaded(LOADING, str(path), str(POLICIES)).modules & heavy == set()
+
+
+def test_making_the_manual_page_needs_nothing_but_click() -> None:
+    found = loaded("from zrep.cli.man_page import zrep_man; zrep_man()")
+    heavy = {"paramiko", "tomlkit", "humanize", "croniter", "libzfs_core", "cryptography"}
+    assert found.modules & heavy == set()
+
+
+SIMULATED = """
+import sys
+from zrep.cli.main import run
+assert run(sys.argv[1:]) == 0
+"""
+
+
+def test_simulating_imports_neither_zfs_nor_hosts(tmp_path: Path) -> None:
+    """No ZFS and no /etc is needed."""
+    pool = write_pool(tmp_path, ["tank/a"])
+    config = write_config(tmp_path, section(hourly=1))
+    args = ("simulate", "--config", str(config), "--inventory", str(pool), "--json")
+    found = loaded(SIMULATED, *args)
+    heavy = ("zrep.zfs", "zrep.host", "zrep.engine", "paramiko", "libzfs_core", "tomlkit")
+    assert [m for m in found.modules if m.startswith(heavy)] == []
+    assert len(json.loads(found.said)["take"]) == 1
