@@ -14,6 +14,11 @@ import pytest
 gc.set_threshold(50_000, 20, 100)
 
 
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end."""
+    gc.freeze()
+
+
 class _Watch:
     """An audit hook stays for good, and other tests of the same process may start programs."""
 

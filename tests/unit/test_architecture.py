@@ -56,8 +56,16 @@ def _imports(name: str) -> frozenset[str]:
     return frozenset(_imported(ast.parse(MODULES[name].read_text())))
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All below it; half of the time of ast.walk is spent on what can hold no statement."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for inner in getattr(node, block, ()):
+            yield inner
+            yield from _statements(inner)
+
+
 def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

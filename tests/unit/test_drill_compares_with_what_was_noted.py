@@ -90,7 +90,7 @@ def test_a_sample_without_counting_is_the_same_and_bounded(tree: Path) -> None:
     with open_top(str(tree)) as top:
         alone = read_sample(top, run=RUN, sample=4)
         assert read_sample(top, run=RUN, sample=0) == Contents()
-        assert len(read_sample(top, run=RUN, sample=1_000).sample) <= 14
+        assert len(read_sample(top, run=RUN, sample=100).sample) <= 14
     assert (alone.sample, alone.counted) == (read(tree, sample=4).sample, False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from tests.unit.rows import of_each
@@ -168,7 +170,7 @@ def test_long_lists_of_names_and_properties_are_set_by_commands_that_fit() -> No
         if "=" in pair
     }
     wanted = {f"{key}={value}" for key, value in properties.items()}
-    assert done == {(str(name), pair) for name in names for pair in wanted}
+    assert done == set(product(map(str, names), wanted))
 
 
 @pytest.mark.parametrize(("names", "properties"), [((), {"a": "b"}), ((S,), {})])
