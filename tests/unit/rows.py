@@ -37,6 +37,7 @@ def of_each(
                     test(row, *args, **kwargs)
                 # What pytest.raises ends a test with is no Exception.
                 except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  # raised below
+                    error.add_note(repr(row)[:2_000])
                     names.append(str(name(row)))
                     errors.append(error)
             if errors:

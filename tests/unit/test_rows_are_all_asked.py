@@ -21,6 +21,7 @@ def test_each_is_asked_and_all_that_fail_are_told(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup, match="not so of <1>, <3>") as raised:
         ask(tmp_path)
     assert [str(e).splitlines()[0] for e in raised.value.exceptions] == [EVEN] * 2
+    assert [e.__notes__ for e in raised.value.exceptions] == [["1"], ["3"]]
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "3"}
 
 
