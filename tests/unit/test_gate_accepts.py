@@ -44,6 +44,7 @@ def reads(root: DatasetName, snapshot: SnapshotName) -> Iterator[Argv]:
     for snapshots in (True, False):
         yield zfs.list_argv(root, snapshots=snapshots)
         yield zfs.local_properties_argv(root, snapshots=snapshots)
+    yield zfs.described_argv([snapshot, snapshot.dataset.at(f"zrep_{RUN}_daily")])
     yield zfs.get_argv([str(root)], ["mountpoint", "written@x", "io.zrep:state"])
     yield zfs.get_argv([str(snapshot), f"{root}#mark"], ["guid"])
     yield zfs.holds_argv([snapshot])

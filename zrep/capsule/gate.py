@@ -129,6 +129,10 @@ def _list(gate: Gate, words: Words) -> None:
 
 def _get(gate: Gate, words: Words) -> None:
     words.expect("-H", "-p")
+    if words.skip("-s", "local,received"):
+        words.expect("-o", "name,property,value", "all")
+        words.rest(gate.backup_snapshot)
+        return
     if words.skip("-r"):
         words.expect("-s", "local,received", "-t")
         words.one_of("filesystem,volume,snapshot", "filesystem,volume")

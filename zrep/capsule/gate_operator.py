@@ -82,7 +82,12 @@ def _list(gate: Bounds, words: Words) -> None:
 
 
 def _get(gate: Bounds, words: Words) -> None:
-    words.expect("-H", "-p", "-r", "-s", "local,received", "-t")
+    words.expect("-H", "-p")
+    if words.skip("-s", "local,received"):
+        words.expect("-o", "name,property,value", "all")
+        words.rest(gate.backup_snapshot)
+        return
+    words.expect("-r", "-s", "local,received", "-t")
     words.one_of("filesystem,volume,snapshot", "filesystem,volume")
     words.expect("-o", "name,property,value", "all")
     gate.inside(words.last(dataset))

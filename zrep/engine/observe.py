@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from zrep.errors import DatasetMissing
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
-from zrep.model.names import DatasetName
-from zrep.planner.backups import find_backups
+from zrep.model.layout import layout_id
+from zrep.model.names import DatasetName, parse_label
+from zrep.planner.backups import find_backups, labels_meant
 from zrep.zfs.port import Zfs
 
 # How trees of backups are stored: attributes beside the inode, ACLs kept, nothing executable.
@@ -16,29 +17,53 @@ STORAGE = {"atime": "off", "xattr": "sa", "acltype": "posix"}
 LOCKED_DOWN = {"exec": "off", "setuid": "off", "devices": "off"}
 
 
-def observe_tree(zfs: Zfs, root: DatasetName, *, what: str, create: str) -> Inventory:
-    """The tree at `root`; DatasetMissing says what it is for and the command that creates it."""
+def observe_tree(
+    zfs: Zfs, root: DatasetName, *, what: str, create: str, only: Sequence[str] | None = None
+) -> Inventory:
+    """The tree at `root`; DatasetMissing says what it is for and the command that creates it.
+
+    `only` as for Zfs.inventory.
+    """
     try:
-        return zfs.inventory(root)
+        return zfs.inventory(root, only=only)
     except DatasetMissing as error:
         raise DatasetMissing(
             f"{what} {root} does not exist", where=error.where, next_step=f"create it: {create}"
         ) from error
 
 
-def observe_target(zfs: Zfs, root: DatasetName, *, compression: str = "gzip-7") -> Inventory:
+def observe_target(
+    zfs: Zfs,
+    root: DatasetName,
+    *,
+    compression: str = "gzip-7",
+    only: Sequence[str] | None = None,
+) -> Inventory:
     create = _create_command(root, {"compression": compression, **STORAGE})
-    return observe_tree(zfs, root, what="the target's dataset", create=create)
+    return observe_tree(zfs, root, what="the target's dataset", create=create, only=only)
 
 
-def observe_replica(zfs: Zfs, root: DatasetName) -> Inventory:
+def observe_replica(zfs: Zfs, root: DatasetName, *, only: Sequence[str] | None = None) -> Inventory:
     create = _create_command(root, {"canmount": "off", "readonly": "on", **STORAGE})
-    return observe_tree(zfs, root, what="the replica's dataset", create=create)
+    return observe_tree(zfs, root, what="the replica's dataset", create=create, only=only)
 
 
 def _create_command(root: DatasetName, properties: Mapping[str, str]) -> str:
     options = " ".join(f"-o {key}={value}" for key, value in properties.items())
     return f"zfs create -p {options} {root}"
+
+
+def describe_meant(zfs: Zfs, seen: Inventory, text: str) -> Inventory | None:
+    """`seen` without properties, with those of the backups that `text` may mean.
+
+    None when they all have to be read: any may be meant, or some were imported, which only their
+    properties tell.
+    """
+    labels = {s.name: parse_label(s.name.snap) for s in seen.snapshots()}
+    meant = labels_meant(filter(None, labels.values()), text)
+    if meant is None or any(layout_id(name.snap) for name in labels):
+        return None
+    return seen.described(zfs.described([n for n, label in labels.items() if label in meant]))
 
 
 def backups_at(zfs: Zfs, root: DatasetName) -> Sequence[Backup]:

@@ -6,13 +6,15 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from zrep.engine.mount import MountPlan, list_sessions, plan_mount
-from zrep.engine.observe import backups_at, observe_replica
+from zrep.engine.observe import describe_meant, observe_replica, observe_target
 from zrep.engine.site import Site, pick
-from zrep.errors import Refused, UnknownName, UsageError
+from zrep.errors import BackupNotFound, Refused, UnknownName, UsageError
 from zrep.model.backup import Backup
+from zrep.model.inventory import Inventory
 from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName
 from zrep.model.session import Session, replica_sessions
@@ -46,9 +48,19 @@ class Place:
 
     def backups(self) -> Sequence[Backup]:
         """Newest first."""
-        if self.replica is None:
-            return backups_at(self.zfs, self.root)
-        return find_backups(observe_replica(self.zfs, self.root), self.root)
+        return find_backups(self._observe(), self.root)
+
+    def backups_meant(self, text: str) -> Sequence[Backup] | None:
+        """The same, when only those that `text` may mean have to be judged; else None.
+
+        All others count as unverified.
+        """
+        tree = describe_meant(self.zfs, self._observe(only=()), text)
+        return None if tree is None else find_backups(tree, self.root)
+
+    def _observe(self, *, only: Sequence[str] | None = None) -> Inventory:
+        look = observe_target if self.replica is None else observe_replica
+        return look(self.zfs, self.root, only=only)
 
     def sessions(self) -> Sequence[Session]:
         """Oldest first."""
@@ -103,9 +115,7 @@ def mount_request(place: Place, wish: MountWish) -> MountPlan:
             where=place.replica,
             next_step="leave out --rw, or mount on the target",
         )
-    backups = place.backups()
-    only = _wanted(backups, wish)
-    found = resolve(backups, wish.backup, having=only[0] if only else None)
+    found, only = _chosen(place, wish)
     name = f"{found.id}-{os.urandom(2).hex()}"
     session = Session(
         name=name,
@@ -117,6 +127,20 @@ def mount_request(place: Place, wish: MountWish) -> MountPlan:
         writable=wish.writable,
     )
     return plan_mount(found, session, only=only or None)
+
+
+def _chosen(place: Place, wish: MountWish) -> tuple[Backup, tuple[SourceKey, ...]]:
+    """Of thousands of backups those that may be meant are judged, and all only if it is none."""
+    few = place.backups_meant(wish.backup)
+    if few is not None:
+        with suppress(BackupNotFound):
+            return _resolved(few, wish)
+    return _resolved(place.backups(), wish)
+
+
+def _resolved(backups: Sequence[Backup], wish: MountWish) -> tuple[Backup, tuple[SourceKey, ...]]:
+    only = _wanted(backups, wish)
+    return resolve(backups, wish.backup, having=only[0] if only else None), only
 
 
 def _wanted(backups: Sequence[Backup], wish: MountWish) -> tuple[SourceKey, ...]:

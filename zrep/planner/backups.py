@@ -18,6 +18,8 @@ from zrep.model.names import BackupLabel, DatasetName, parse_label
 from zrep.model.recovery import RECOVERY, recovery_dataset
 
 _Group = tuple[BackupLabel, str]
+# So many of the newest may be partial or incomplete before all have to be read.
+SPARE = 3
 
 
 def find_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
@@ -110,6 +112,20 @@ def _state(
     if {r.key for r in records if r.ok} != present:
         return State.INCOMPLETE
     return manifest.state
+
+
+def labels_meant(labels: Iterable[BackupLabel], text: str) -> frozenset[BackupLabel] | None:
+    """Those that `text`, as `resolve` takes it, may mean; None when that can be any of them.
+
+    Of `latest` a few more than are wanted, for some may be partial.
+    """
+    if text.startswith("@"):
+        return None
+    if text == "latest" or text.startswith("latest~"):
+        back = text.removeprefix("latest").removeprefix("~") or "0"
+        wanted = int(back) + 1 + SPARE if back.isdecimal() and len(back) < 4 else 0
+        return frozenset(sorted(set(labels), key=lambda x: x.id, reverse=True)[:wanted])
+    return frozenset(x for x in labels if text and str(x.id).startswith(text))
 
 
 def resolve(backups: Sequence[Backup], text: str, *, having: SourceKey | None = None) -> Backup:

@@ -30,11 +30,16 @@ class FakeZfs:
         return found if only is None else datasets.with_only(found, only)
 
     def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
-        there = {
-            s.name: s
-            for s in datasets.inventory(self.pool, DatasetName(self.pool.name)).snapshots()
-        }
+        there = self._snapshots()
         return {n: replace(there[n], properties={}) for n in names if n in there}
+
+    def described(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Mapping[str, str]]:
+        there = self._snapshots()
+        return {n: there[n].properties for n in names if n in there and there[n].properties}
+
+    def _snapshots(self) -> Mapping[SnapshotName, Snapshot]:
+        everything = datasets.inventory(self.pool, DatasetName(self.pool.name))
+        return {s.name: s for s in everything.snapshots()}
 
     def create(
         self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True

@@ -57,7 +57,7 @@ def _inventory(rows: Sequence[Row], words: Properties) -> Inventory:
     bookmarks: dict[str, list[Bookmark]] = defaultdict(list)
     datasets: list[Dataset] = []
     for row in rows:
-        user = {k: v for k, v in words.get(row["name"], {}).items() if ":" in k}
+        user = user_properties(words.get(row["name"], {}))
         try:
             match row["type"]:
                 case "snapshot":
@@ -101,6 +101,11 @@ def parse_properties(text: str) -> Properties:
     for name, key in doubted:
         del found[name][key]
     return found
+
+
+def user_properties(words: Mapping[str, str]) -> Mapping[str, str]:
+    """Those of users have a colon in their names, and ZFS's own have none."""
+    return {key: value for key, value in words.items() if ":" in key}
 
 
 def parse_holds(text: str) -> Mapping[str, frozenset[str]]:

@@ -37,6 +37,13 @@ class Zfs(Protocol):
         """These snapshots as they are now, without user properties; missing ones are left out."""
         ...
 
+    def described(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Mapping[str, str]]:
+        """The user properties set on each of these snapshots itself; missing ones are left out.
+
+        What `inventory` reads of all snapshots, of a few.
+        """
+        ...
+
     def create(
         self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True
     ) -> None:

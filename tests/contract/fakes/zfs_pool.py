@@ -80,9 +80,12 @@ def _list(zfs: FakeZfs, words: list[str]) -> Iterator[str]:
 
 
 def _get(zfs: FakeZfs, words: list[str]) -> Iterator[str]:
-    kinds = words[words.index("-t") + 1]
-    for found in _objects(zfs, words[-1], snapshots="snapshot" in kinds):
-        for key, value in found.properties.items():
+    """Of all at and below one dataset, or of the snapshots that are named."""
+    kinds = words[words.index("-t") + 1] if "-r" in words else ""
+    named = set() if kinds else set(words[words.index("all") + 1 :])
+    root = words[-1] if kinds else zfs.pool.name
+    for found in _objects(zfs, root, snapshots=not kinds or "snapshot" in kinds):
+        for key, value in found.properties.items() if kinds or str(found.name) in named else ():
             yield f"{found.name}\t{key}\t{value}"
 
 
