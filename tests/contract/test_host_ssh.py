@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from tests.contract.host_support import (
@@ -52,6 +53,23 @@ def test_threads_that_start_together_share_one_connection_too(sshd: Sshd) -> Non
     with sshd.host() as host, ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: host.run(("true",)), range(4)))
     assert sshd.logins() - before == 1
+
+
+def test_a_silent_link_is_given_up_after_the_same_time_on_both_ways(sshd: Sshd) -> None:
+    option = socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT
+    transport = paramiko.Transport.__init__
+    seen = []
+
+    def noted(self: paramiko.Transport, sock: socket.socket, **options: object) -> None:
+        seen.append(sock)
+        transport(self, sock, **options)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch, sshd.host() as host:
+        patch.setattr(paramiko.Transport, "__init__", noted)
+        host.run(("true",))
+        assert [sock.getsockopt(*option) for sock in seen] == [120_000]
+        argv = host.bulk_argv(("true",))
+    assert {"ServerAliveInterval=15", "ServerAliveCountMax=8"} <= set(argv)
 
 
 def test_a_connection_lost_between_commands_is_replaced(sshd: Sshd) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from zrep.host.environment import FIXED_ENVIRONMENT
 
+# How often a silent link is asked whether it is still there, and how often in vain.
+ALIVE_SECONDS, ALIVE_COUNT = 15, 8
 SSH_PORT = 22
 # ssh expands % and ~ and splits on white space in file options: such paths are refused, not quoted.
 _PLAIN_PATH = re.compile(r"/[^\s%$~\"'\\]*")
@@ -58,7 +60,7 @@ class SshEndpoint:
 def ssh_options(endpoint: SshEndpoint) -> tuple[str, ...]:
     """Everything between `ssh` and the host name.
 
-    A dead network is noticed after 15 s x 8 = two minutes without an answer.
+    A dead network is noticed after ALIVE_SECONDS x ALIVE_COUNT = two minutes without an answer.
     """
     settings = (
         "IdentitiesOnly=yes",
@@ -66,8 +68,8 @@ def ssh_options(endpoint: SshEndpoint) -> tuple[str, ...]:
         "GlobalKnownHostsFile=/dev/null",
         "StrictHostKeyChecking=yes",
         "BatchMode=yes",
-        "ServerAliveInterval=15",
-        "ServerAliveCountMax=8",
+        f"ServerAliveInterval={ALIVE_SECONDS}",
+        f"ServerAliveCountMax={ALIVE_COUNT}",
         f"ConnectTimeout={endpoint.connect_timeout}",
     )
     options = tuple(word for setting in settings for word in ("-o", setting))

@@ -25,7 +25,7 @@ from zrep.errors import AccessRefused, Unreachable, ZrepError
 from zrep.host.child import Tail
 from zrep.host.known_hosts import HostKey, KnownKeys, known_keys
 from zrep.host.mux import Deadline
-from zrep.host.ssh_argv import SshEndpoint
+from zrep.host.ssh_argv import ALIVE_COUNT, ALIVE_SECONDS, SshEndpoint
 from zrep.host.ssh_failure import (
     NEXT_ALGORITHM,
     NEXT_KEY_FILE,
@@ -37,7 +37,6 @@ from zrep.host.ssh_failure import (
 )
 
 _CHUNK = 1 << 16
-_KEEPALIVE_SECONDS = 15
 # paramiko's pollable descriptor can miss a wake-up when both streams move at once.
 _POLL_MS = 100
 _STDIN_POLL_MS = 10
@@ -154,7 +153,7 @@ def _connect(name: str, endpoint: SshEndpoint) -> paramiko.SSHClient:
                 look_for_keys=False,
                 transport_factory=partial(_transport, known=known),
             )
-            _transport_of(client).set_keepalive(_KEEPALIVE_SECONDS)
+            _transport_of(client).set_keepalive(ALIVE_SECONDS)
     except BaseException:
         client.close()
         raise
@@ -164,6 +163,9 @@ def _connect(name: str, endpoint: SshEndpoint) -> paramiko.SSHClient:
 def _transport(sock: Any, *, known: KnownKeys, **options: Any) -> paramiko.Transport:
     """Asks for the key types that known_hosts has first: a host shows only one of its keys."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else 40 ms per small command
+    # paramiko asks, and waits for no answer: the kernel ends what is not acknowledged.
+    silence = ALIVE_SECONDS * ALIVE_COUNT * 1000
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence)
     transport = paramiko.Transport(sock, **options)
     security = transport.get_security_options()
     kinds = {key.kind for key in known.trusted}
