@@ -56,6 +56,7 @@ GATE_MODULES = {
     "zrep.capsule.gate_main",
     "zrep.capsule.gate",
     "zrep.capsule.gate_policy",
+    "zrep.capsule.gate_reads",
     "zrep.capsule.gate_table",
     "zrep.capsule.gate_words",
     "zrep.model.names",

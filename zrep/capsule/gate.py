@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy, Refusal, Role
+from zrep.capsule.gate_reads import read_all_properties, read_list
 from zrep.capsule.gate_words import (
     NotAllowedError,
     Words,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from zrep.capsule.gate_pull import PullArgv
 
 # Patterns are compiled when a request first needs them, most of which need few.
-_COLUMNS = r"[a-z_]+(,[a-z_]+)*"
 _TAG = r"zrep:(replica|session):[A-Za-z0-9][A-Za-z0-9_.\-]*"
 _MARK = r"zrep_\d{8}_\d{6}_[a-z0-9][a-z0-9_.\-]*"
 _RESUME = r"[0-9a-f][0-9a-f\-]{10,8191}"
@@ -117,27 +117,8 @@ class Gate:
         return name if parse_label(name.snap) else refuse(f"{name} is not zrep's")
 
 
-def _list(gate: Gate, words: Words) -> None:
-    words.expect("-H", "-p", "-r", "-t")
-    words.one_of("filesystem,volume,snapshot,bookmark", "filesystem,volume")
-    words.expect("-o")
-    columns = words.take("columns")
-    if not re.fullmatch(_COLUMNS, columns):
-        refuse(f"not columns: {columns!r}")
-    gate.inside(words.last(dataset))
-
-
 def _get(gate: Gate, words: Words) -> None:
-    words.expect("-H", "-p")
-    if words.skip("-s", "local,received"):
-        words.expect("-o", "name,property,value", "all")
-        words.rest(gate.backup_snapshot)
-        return
-    if words.skip("-r"):
-        words.expect("-s", "local,received", "-t")
-        words.one_of("filesystem,volume,snapshot", "filesystem,volume")
-        words.expect("-o", "name,property,value", "all")
-        gate.inside(words.last(dataset))
+    if read_all_properties(gate, words):
         return
     words.expect("-o", "name,property,value")
     properties(words.take("properties"))
@@ -271,7 +252,7 @@ def _version(_gate: Gate, _words: Words) -> None:
 
 Form = Callable[[Gate, Words], None]
 _BOTH: Mapping[str, Form] = {
-    "list": _list,
+    "list": read_list,
     "get": _get,
     "holds": _holds,
     "create": _create,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from zrep.capsule.gate_policy import GatePolicy
+from zrep.capsule.gate_reads import Bounds, read_all_properties, read_list
 from zrep.capsule.gate_words import (
     Words,
     assignment,
@@ -19,10 +18,9 @@ from zrep.capsule.gate_words import (
     refuse,
 )
 from zrep.model.layout import layout_id
-from zrep.model.names import DatasetName, SnapshotName, parse_label
+from zrep.model.names import SnapshotName, parse_label
 from zrep.model.recovery import RECOVERY
 
-_COLUMNS = r"[a-z_]+(,[a-z_]+)*"
 _TAG = r"zrep:session:[A-Za-z0-9][A-Za-z0-9_.\-]*"
 
 Values = Mapping[str, frozenset[str]]
@@ -45,19 +43,6 @@ _CLONE: Values = {
 }
 
 
-class Bounds(Protocol):
-    """What is inside of one gate's policy; each refuses what is not."""
-
-    @property
-    def policy(self) -> GatePolicy: ...
-
-    def inside(self, name: DatasetName) -> DatasetName: ...
-
-    def clone_place(self, name: DatasetName) -> DatasetName: ...
-
-    def backup_snapshot(self, word: str) -> SnapshotName: ...
-
-
 Form = Callable[[Bounds, Words], None]
 
 # SESSIONS/SESSION/HOST/SOURCE. Nothing is below a clone: who may write into one could lay a link
@@ -71,26 +56,9 @@ def _place(gate: Bounds, words: Words, depths: range) -> None:
         refuse(f"{name} is not where zrep has such a dataset")
 
 
-def _list(gate: Bounds, words: Words) -> None:
-    words.expect("-H", "-p", "-r", "-t")
-    words.one_of("filesystem,volume,snapshot,bookmark", "filesystem,volume")
-    words.expect("-o")
-    columns = words.take("columns")
-    if not re.fullmatch(_COLUMNS, columns):
-        refuse(f"not columns: {columns!r}")
-    gate.inside(words.last(dataset))
-
-
 def _get(gate: Bounds, words: Words) -> None:
-    words.expect("-H", "-p")
-    if words.skip("-s", "local,received"):
-        words.expect("-o", "name,property,value", "all")
-        words.rest(gate.backup_snapshot)
-        return
-    words.expect("-r", "-s", "local,received", "-t")
-    words.one_of("filesystem,volume,snapshot", "filesystem,volume")
-    words.expect("-o", "name,property,value", "all")
-    gate.inside(words.last(dataset))
+    if not read_all_properties(gate, words):
+        refuse("properties are read all at once")
 
 
 def _holds(gate: Bounds, words: Words) -> None:
@@ -164,7 +132,7 @@ def _of_a_session(gate: Bounds, words: Words) -> None:
 
 
 FORMS: Mapping[str, Form] = {
-    "list": _list,
+    "list": read_list,
     "get": _get,
     "holds": _holds,
     "create": _create,
