@@ -26,7 +26,7 @@ sys.path.insert(0, "{HERE}")
 from zrep.__main__ import main
 main()' "$@"
 """
-_VOLUMES = """
+VOLUMES = """
 [set.platform.source.mail]
 host = "manager-1"
 method = "lvm"
@@ -47,7 +47,7 @@ host = "manager-1"
 method = "dir"
 path = "/docker"
 mounted = true
-{_VOLUMES}"""
+{VOLUMES}"""
 # All volumes of one instant.
 QUIESCED = f"""
 [set.platform]
@@ -58,7 +58,7 @@ host = "manager-1"
 method = "gluster"
 volume = "docker"
 path = "/docker"
-{_VOLUMES}"""
+{VOLUMES}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from zrep.engine.restore_record import Progressed, Record, Records
 from zrep.engine.restore_request import Order, order_of, plan_order, recorded
 from zrep.engine.restore_run import discard_safety, restore
 from zrep.engine.sync import sync
-from zrep.errors import Exit, HookFailed, Refused, SourceFailed
+from zrep.errors import Busy, Exit, HookFailed, Refused, SourceFailed
 from zrep.host.port import Host
 from zrep.model.source import Address, Config, Deployment
 from zrep.planner.elsewhere import destination_of, seen_from
@@ -104,6 +105,14 @@ class Platform:
         return restore(site, planned, planned.record, Told(), agree=lambda _: True)
 
     def resume(self) -> RestoreReport | None:
+        """The lock is free as soon as the last rsync is gone, and that is within seconds."""
+        for _ in range(100):
+            with suppress(Busy):
+                return self._resume()
+            time.sleep(0.1)
+        return self._resume()
+
+    def _resume(self) -> RestoreReport | None:
         site = self.site(recorded(self.config, None, unfinished=True))
         record = self.record()
         return restore(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.deploy import Site, deploy
+from lab.deploy import VOLUMES, Site, deploy
 from lab.world import World
 from tests.lab.cli import Zrep
 
@@ -92,7 +92,7 @@ def local_site(world: World) -> Site:
 @pytest.fixture(scope="module")
 def remote_site(world: World) -> Site:
     """zrep on a director; the target is another host, behind its gate."""
-    return provide(world, Site(runner="director", target="target"))
+    return provide(world, Site(runner="director", target="target", platform=VOLUMES))
 
 
 def provide(world: World, site: Site) -> Site:

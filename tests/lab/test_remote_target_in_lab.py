@@ -37,7 +37,7 @@ def test_it_is_replicated_and_pruned_through_the_gates(
     assert first["state"] == "complete"
     sent = director.json("replicate", "offsite")
     assert not sent["failed"]
-    assert len(sent["sent"]) == 4
+    assert len(sent["sent"]) == 3
     assert director.json("replicate", "offsite")["sent"] == []
     assert director.json("prune")["failed"] == {}
 
