@@ -24,7 +24,7 @@ KEEP = "ZREP_LAB_KEEP" in os.environ
 LONG = "ZREP_LAB_LONG" in os.environ
 # Not yet seen to pass as a whole on these machines: left out unless ZREP_LAB_PENDING is set, and
 # taken off this list when they have been.
-PENDING = ("audit",)
+PENDING = ("audit", "operator")
 collect_ignore = (
     [] if "ZREP_LAB_PENDING" in os.environ else [f"test_{name}_in_lab.py" for name in PENDING]
 )
