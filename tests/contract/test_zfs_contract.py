@@ -19,7 +19,7 @@ WORLDS = worlds()
 # the very code of the command, which test_the_library_is_asked_where_it_differs holds on to.
 APART = {
     "cli-ssh": frozenset({"TestSnapshot", "TestHolds", "TestProperties"}),
-    "lzc": frozenset({"TestSnapshot", "TestDestroySnapshots"}),
+    "lzc": frozenset({"TestSnapshot", "TestDestroySnapshots", "TestMounts"}),
 }
 BY_LIBRARY = frozenset({"snapshot", "destroy_snapshots"})
 
@@ -519,6 +519,27 @@ class TestClone:
         world.zfs.clone(a, world.root / "c", {})
         world.zfs.destroy(world.root / "c")
         assert world.zfs.destroy_snapshots([a]) == {}
+
+
+class TestMounts:
+    def test_it_tells_where_all_are_that_are_mounted(self, world: World) -> None:
+        a, b = child(world, "a"), child(world, "b")
+        world.zfs.create(world.root / "c", {"canmount": "off"})
+        below = child(world, "a/below")
+        world.zfs.unmount(b)
+        there = {n: seen(world, n).mountpoint for n in (world.root, a, below)}
+        assert world.zfs.mounts(world.root) == there
+        assert world.zfs.mounts(a) == {n: there[n] for n in (a, below)}
+
+    def test_neighbours_of_like_names_are_none_of_it(self, world: World) -> None:
+        a, _ = child(world, "a"), child(world, "ab")
+        assert list(world.zfs.mounts(a)) == [a]
+
+    def test_what_is_not_mounted_or_not_there_has_none(self, world: World) -> None:
+        a = child(world, "a")
+        world.zfs.unmount(a)
+        assert world.zfs.mounts(a) == {}
+        assert world.zfs.mounts(world.root / "nowhere") == {}
 
 
 class TestMount:

@@ -58,9 +58,7 @@ def target_requests() -> Iterator[Argv]:
     yield zfs.create_argv(ROOT / "manager-1", properties, mount=False)
     yield zfs.create_argv(MAIL, {}, mount=True)
     yield zfs.create_argv(SESSIONS, SESSIONS_ROOT, mount=False)
-    yield zfs.create_argv(
-        SESSIONS / "s", {"canmount": "noauto", "io.zrep:owner": "anna b"}, mount=False
-    )
+    yield zfs.create_argv(SESSIONS / "s", {"io.zrep:owner": "anna b"}, mount=True)
     yield zfs.snapshot_argv([SNAPSHOT, (ROOT / "solr-1/local").at(SNAP)], MANIFEST)
     for writable in (True, False):
         yield zfs.clone_argv(SNAPSHOT, CLONE, clone_properties(writable=writable))
@@ -112,9 +110,7 @@ def replica_sessions() -> Iterator[Argv]:
     clone = root / "20260102_030405-ab12/manager-1/mail"
     yield from reads(root, snapshot)
     yield zfs.create_argv(root, SESSIONS_ROOT, mount=False)
-    yield zfs.create_argv(
-        root / "s", {"canmount": "noauto", "io.zrep:owner": "anna b"}, mount=False
-    )
+    yield zfs.create_argv(root / "s", {"io.zrep:owner": "anna b"}, mount=True)
     yield zfs.hold_argv([snapshot], "zrep:session:20260102_030405-ab12")
     yield zfs.release_argv([snapshot], "zrep:session:20260102_030405-ab12")
     yield zfs.clone_argv(snapshot, clone, clone_properties(writable=False))
@@ -131,8 +127,8 @@ def operator_requests() -> Iterator[Argv]:
     yield zfs.list_argv(SESSIONS / "s", snapshots=False, only=())
     yield zfs.holds_argv([SNAPSHOT, (ROOT / "RECOVERY/platform").at(SNAP)])
     yield zfs.create_argv(SESSIONS, SESSIONS_ROOT, mount=False)
-    properties = {"canmount": "noauto", "io.zrep:owner": "anna", "io.zrep:purpose": "a 'b' c"}
-    yield zfs.create_argv(SESSIONS / "s", properties, mount=False)
+    properties = {"io.zrep:owner": "anna", "io.zrep:purpose": "a 'b' c"}
+    yield zfs.create_argv(SESSIONS / "s", properties, mount=True)
     yield zfs.create_argv(SESSIONS / "s/manager-1", MOUNT_CONTAINER, mount=False)
     for writable in (True, False):
         for origin in (SNAPSHOT, ROOT.at(f"snap_{RUN}")):

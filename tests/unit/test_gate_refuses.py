@@ -243,7 +243,7 @@ rm -rf /
 mount /dev/sda /mnt
 """
 
-LOCKED = "-o canmount=noauto -o readonly=on -o exec=off -o setuid=off -o devices=off"
+LOCKED = "-o readonly=on -o exec=off -o setuid=off -o devices=off"
 REPLICA = f"""
 zfs clone {LOCKED} tank/sbdi/x@{SNAP} tank/sbdi-sessions
 zfs clone {LOCKED} tank/sbdi/x@{SNAP} tank/sbdi/y
@@ -253,7 +253,7 @@ zfs clone {LOCKED} -o mountpoint=/etc tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
 zfs clone {LOCKED} -o readonly=off tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
 zfs clone {LOCKED.replace("readonly=on", "readonly=off")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
 zfs clone {LOCKED.replace("setuid=off", "setuid=on")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
-zfs clone {LOCKED.replace("noauto", "off")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
+zfs clone {LOCKED} -o canmount=off tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
 zfs clone {LOCKED.removesuffix(" -o devices=off")} tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
 zfs clone tank/sbdi/x@{SNAP} tank/sbdi-sessions/y
 zfs mount tank/sbdi-sessions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +25,17 @@ from zrep.engine.mount import apply_mount, list_sessions, umount, umount_expired
 from zrep.engine.progress import Silent
 from zrep.engine.replicate import replicate
 from zrep.engine.requests import MountWish, Place, mount_request
-from zrep.errors import BackupNotFound, DatasetBusy, Refused, UnknownName, UsageError
+from zrep.errors import (
+    BackupNotFound,
+    DatasetBusy,
+    DatasetExists,
+    Refused,
+    UnknownName,
+    UsageError,
+    ZfsError,
+)
 from zrep.model.key import SourceKey
-from zrep.model.names import DatasetName, make_label
+from zrep.model.names import DatasetName, SnapshotName, make_label
 from zrep.model.session import Session, replica_sessions
 from zrep.model.source import Address, Service
 from zrep.planner.simulate import datasets
@@ -82,6 +91,45 @@ def test_an_older_backup_is_named_by_its_place() -> None:
     assert mount(here(zfs), "@2022-01-01T12:00:01").backup == first
 
 
+def test_what_cannot_be_mounted_is_not_left_behind() -> None:
+    zfs = target()
+    publish(zfs, 1)
+    zfs.create(SESSIONS, {"mountpoint": "none"})
+    with pytest.raises(ZfsError, match="cannot mount"):
+        mount(here(zfs))
+    assert [d.name for d in zfs.inventory(SESSIONS)] == [SESSIONS]
+    assert held(zfs, ROOT) == set()
+
+
+class FullFolder(FakeZfs):
+    """Clones are made, and not mounted for their folder is not empty, with overlay=off."""
+
+    def clone(
+        self, snapshot: SnapshotName, dataset: DatasetName, properties: Mapping[str, str]
+    ) -> None:
+        super().clone(snapshot, dataset, properties)
+        raise ZfsError("filesystem successfully created, but not mounted")
+
+
+def test_a_clone_that_is_made_and_not_mounted_is_taken_away() -> None:
+    zfs = target()
+    publish(zfs, 1)
+    with pytest.raises(ZfsError, match="not mounted"):
+        mount(here(full := FullFolder(zfs.pool)))
+    assert [d.name for d in full.inventory(SESSIONS)] == [SESSIONS]
+    assert held(full, ROOT) == set()
+
+
+def test_a_session_of_the_same_name_is_left_alone() -> None:
+    zfs = target()
+    publish(zfs, 1)
+    plan = mount_request(here(zfs), MountWish(backup="latest", owner="me"))
+    made = apply_mount(zfs, plan)
+    with pytest.raises(DatasetExists):
+        apply_mount(zfs, plan)
+    assert list_sessions(zfs, SESSIONS) == (made,)
+
+
 @pytest.mark.parametrize("writable", [True, False])
 def test_clones_are_locked_down_whatever_the_sessions_root_allows(writable: bool) -> None:
     zfs = target()
@@ -89,8 +137,8 @@ def test_clones_are_locked_down_whatever_the_sessions_root_allows(writable: bool
     zfs.create(SESSIONS, {"exec": "on", "setuid": "on", "devices": "on"})
     made = mount(here(zfs), writable=writable)
     for clone in made.clones.values():
-        found = zfs.get(clone.dataset, ("exec", "setuid", "devices", "readonly", "canmount"))
-        assert list(found.values()) == ["off"] * 3 + ["off" if writable else "on", "noauto"]
+        found = zfs.get(clone.dataset, ("exec", "setuid", "devices", "readonly"))
+        assert list(found.values()) == ["off"] * 3 + ["off" if writable else "on"]
     assert list_sessions(zfs, SESSIONS)[0].writable is writable
 
 

@@ -40,7 +40,7 @@ _BASE = r"[@#][A-Za-z0-9_.:\-]+"
 _COMPRESSION = r"[a-z0-9][a-z0-9\-]*"
 
 _CREATE = {
-    "canmount": {"on", "off", "noauto"},
+    "canmount": {"off"},
     "readonly": {"on"},
     "exec": {"off"},
     "setuid": {"off"},
@@ -50,9 +50,9 @@ _CREATE = {
     "acltype": {"posix"},
 }
 _LOCKED = {"exec": {"off"}, "setuid": {"off"}, "devices": {"off"}}
-_CLONE = {"canmount": {"off", "noauto"}, "readonly": {"on", "off"}, **_LOCKED}
+_CLONE = {"readonly": {"on", "off"}, **_LOCKED}
 # On a replica a clone must say all of these: nothing may depend on what it would inherit.
-_REPLICA_CLONE = {"canmount": {"noauto"}, "readonly": {"on"}, **_LOCKED}
+_REPLICA_CLONE = {"readonly": {"on"}, **_LOCKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,20 +34,17 @@ _ROOT: Values = {
     "xattr": frozenset({"sa"}),
     "acltype": frozenset({"posix"}),
 }
-_BELOW: Values = {"canmount": frozenset({"off", "noauto"})}
+# A host's dataset within a session; the session itself says nothing but what it is.
+_HOST: Values = {"canmount": _OFF}
 # A clone says all of these itself, whatever it would inherit.
-_CLONE: Values = {
-    "canmount": frozenset({"noauto"}),
-    "readonly": frozenset({"on", "off"}),
-    **_LOCKED,
-}
+_CLONE: Values = {"readonly": frozenset({"on", "off"}), **_LOCKED}
 
 
 Form = Callable[[Bounds, Words], None]
 
 # SESSIONS/SESSION/HOST/SOURCE. Nothing is below a clone: who may write into one could lay a link
 # there, and what is mounted next would be mounted where the link points.
-_CONTAINERS, _CLONES, _ALL = range(1, 3), range(3, 4), range(1, 4)
+_SESSIONS, _HOSTS, _CLONES, _ALL = range(1, 2), range(2, 3), range(3, 4), range(1, 4)
 
 
 def _place(gate: Bounds, words: Words, depths: range) -> None:
@@ -101,15 +98,19 @@ def _say_all(said: Mapping[str, str], wanted: Values) -> None:
 
 
 def _create(gate: Bounds, words: Words) -> None:
-    """The root of all sessions, which the first mount makes, or a session or host below it."""
-    words.expect("-u")
+    """A session, which is mounted; a host below it, or the root of all sessions, which are not."""
+    quiet = words.skip("-u")
     said = _assignments(words)
-    if words.skip(str(gate.policy.sessions)):
-        _check(said, _ROOT, ours=False)
-        _say_all(said, _ROOT)
-    else:
-        _check(said, _BELOW, ours=True)
-        _place(gate, words, _CONTAINERS)
+    if not quiet:
+        _check(said, {}, ours=True)
+        _place(gate, words, _SESSIONS)
+        return
+    is_root = words.skip(str(gate.policy.sessions))
+    wanted = _ROOT if is_root else _HOST
+    _check(said, wanted, ours=not is_root)
+    _say_all(said, wanted)
+    if not is_root:
+        _place(gate, words, _HOSTS)
 
 
 def _clone(gate: Bounds, words: Words) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from zrep.engine.observe import LOCKED_DOWN, STORAGE
@@ -73,9 +73,9 @@ def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
     root = plan.session.dataset
     properties_of_clones = clone_properties(writable=plan.session.writable)
     with ExitStack() as undo:
-        _create_session(zfs, root, {"canmount": "noauto", **encode_session(plan.session)})
+        with _or_nothing(zfs, root):
+            _create_session(zfs, root, encode_session(plan.session))
         undo.callback(zfs.destroy, root)
-        zfs.mount(root)
         zfs.hold(plan.origins, plan.session.tag)
         undo.callback(zfs.release, plan.origins, plan.session.tag)
         for container in plan.containers:
@@ -83,17 +83,41 @@ def apply_mount(zfs: Zfs, plan: MountPlan) -> Session:
             undo.callback(zfs.destroy, container)
         for key, origin, dataset in plan.clones:
             folder = encode_folder(plan.folders.get(key, ""))
-            zfs.clone(origin, dataset, {**properties_of_clones, **folder})
+            with _or_nothing(zfs, dataset):
+                zfs.clone(origin, dataset, {**properties_of_clones, **folder})
             undo.callback(zfs.destroy, dataset)
-            zfs.mount(dataset)
+        made = replace(plan.session, clones=_clones(zfs, plan))
+        _check_mounted(made)
         undo.pop_all()
-    return replace(plan.session, clones=_clones(zfs, plan))
+    return made
+
+
+def _check_mounted(session: Session) -> None:
+    """Of a dataset whose mountpoint is none, or legacy, ZFS makes a clone without a word."""
+    if any(clone.mountpoint is None for clone in session.clones.values()):
+        raise ZfsError(
+            "cannot mount the clones; they are gone again",
+            where=str(session.dataset),
+            next_step=f"zfs get -r mountpoint,canmount {session.dataset.parent}",
+        )
+
+
+@contextmanager
+def _or_nothing(zfs: Zfs, dataset: DatasetName) -> Iterator[None]:
+    """What was made and could not be mounted is taken away; what was there before stays."""
+    try:
+        yield
+    except DatasetExists:
+        raise
+    except ZfsError:
+        with suppress(DatasetMissing):
+            zfs.destroy(dataset)
+        raise
 
 
 def _clones(zfs: Zfs, plan: MountPlan) -> Mapping[SourceKey, Clone]:
     """What was made, and where it is mounted."""
-    tree = zfs.inventory(plan.session.dataset, snapshots=False, only=())
-    there = {d.name: d.mountpoint if d.mounted else None for d in tree}
+    there = zfs.mounts(plan.session.dataset)
     return {
         key: Clone(
             dataset=dataset,
@@ -107,17 +131,17 @@ def _clones(zfs: Zfs, plan: MountPlan) -> Mapping[SourceKey, Clone]:
 
 def clone_properties(*, writable: bool) -> dict[str, str]:
     """Said of each clone itself, whatever the sessions' root was made with."""
-    return {"canmount": "noauto", "readonly": "off" if writable else "on", **LOCKED_DOWN}
+    return {"readonly": "off" if writable else "on", **LOCKED_DOWN}
 
 
 def _create_session(zfs: Zfs, root: DatasetName, properties: Mapping[str, str]) -> None:
-    """With the dataset of all sessions, when this is the first."""
+    """Mounted, and with the dataset of all sessions when this is the first."""
     try:
-        zfs.create(root, properties, mount=False)
+        zfs.create(root, properties)
     except DatasetMissing:
         with suppress(DatasetExists):
             zfs.create(root.parent or root, SESSIONS, mount=False)
-        zfs.create(root, properties, mount=False)
+        zfs.create(root, properties)
 
 
 def list_sessions(zfs: Zfs, root: DatasetName) -> Sequence[Session]:

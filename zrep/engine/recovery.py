@@ -21,7 +21,6 @@ from zrep.engine.tree import entry_at, read_content
 from zrep.errors import DatasetExists, Refused, ZfsError
 from zrep.model.backup import Backup, Manifest, SourceRecord, State
 from zrep.model.contents import Contents, encode_contents
-from zrep.model.inventory import Inventory
 from zrep.model.names import BackupLabel, DatasetName
 from zrep.model.recovery import (
     CONFIG,
@@ -66,12 +65,12 @@ def lay_papers(
     `backups` are those there are, newest first: the papers name some of them.
     """
     dataset = recovery_dataset(site.root, plan.manifest.set_name)
-    tree = _ensure(site.target, site.root, dataset)
-    folder = _mounted(site.target, tree, dataset)
+    mounts = _ensure(site.target, site.root, dataset)
+    folder = _mounted(site.target, mounts, dataset)
     if site.config.target.address is None:
         _make_private(folder)
     run = str(plan.label.id)
-    contents = _contents(site, tree, plan.manifest, run, progress)
+    contents = _contents(site, mounts, plan.manifest, run, progress)
     sheet = make_sheet(site, plan.label, plan.manifest, backups, contents=contents)
     # All of them, every time: none of an earlier run may be taken for one of this.
     files = {
@@ -98,14 +97,16 @@ def copies(site: Site) -> dict[str, str]:
     return {CONFIG: site.config.text, **policies}
 
 
-def _ensure(zfs: Zfs, root: DatasetName, dataset: DatasetName) -> Inventory:
-    """All there is at and below `root`, once the papers' dataset is there."""
+def _ensure(zfs: Zfs, root: DatasetName, dataset: DatasetName) -> Mapping[DatasetName, str]:
+    """What is mounted at and below `root`, once the papers' dataset is there."""
+    mounts = zfs.mounts(root)
+    if dataset in mounts:
+        return mounts
     tree = zfs.inventory(root, snapshots=False, only=())
     wanted: dict[DatasetName, dict[str, str]] = {root / RECOVERY: CONTAINER, dataset: {}}
-    missing = [name for name in wanted if tree.get(name) is None]
-    for name in missing:
+    for name in (name for name in wanted if tree.get(name) is None):
         _create(zfs, name, wanted[name])
-    return zfs.inventory(root, snapshots=False, only=()) if missing else tree
+    return zfs.mounts(root)
 
 
 def _create(zfs: Zfs, name: DatasetName, properties: Mapping[str, str]) -> None:
@@ -115,18 +116,17 @@ def _create(zfs: Zfs, name: DatasetName, properties: Mapping[str, str]) -> None:
         return  # the run of another set made it in the meantime
 
 
-def _mounted(zfs: Zfs, tree: Inventory, name: DatasetName) -> str:
-    found = tree.get(name)
-    if found is not None and not found.mounted:
+def _mounted(zfs: Zfs, mounts: Mapping[DatasetName, str], name: DatasetName) -> str:
+    if name not in mounts:
         zfs.mount(name)
-        found = zfs.inventory(name, snapshots=False, only=()).get(name)
-    if found is None or not found.mounted or not found.mountpoint:
+        mounts = zfs.mounts(name)
+    if name not in mounts:
         raise ZfsError(f"{name} is not mounted", next_step=f"zfs mount {name}")
-    return found.mountpoint
+    return mounts[name]
 
 
 def _contents(
-    site: Site, tree: Inventory, manifest: Manifest, run: str, progress: Progress
+    site: Site, mounts: Mapping[DatasetName, str], manifest: Manifest, run: str, progress: Progress
 ) -> dict[str, Contents]:
     """Nothing on a director: the gate of a remote target lets no names of files through."""
     if site.config.target.address is not None:
@@ -135,7 +135,7 @@ def _contents(
     for record in manifest.sources:
         if record.ok:
             progress.step(f"note what there is: {record.key}")
-            folder = _mounted(site.target, tree, site.root / str(record.key))
+            folder = _mounted(site.target, mounts, site.root / str(record.key))
             with open_top(folder) as top:
                 found[str(record.key)] = _contents_of(site, top, run, record, progress)
     return found
@@ -195,8 +195,8 @@ def read_paper(site: Site, backup: Backup, name: str) -> str | None:
     if site.config.target.address is not None:
         raise Refused("files of backups can be read only on the machine with the pool")
     snapshot = backup.sheet.name
-    tree = site.target.inventory(snapshot.dataset, snapshots=False, only=())
-    with open_snapshot(_mounted(site.target, tree, snapshot.dataset), snapshot) as top:
+    mounts = site.target.mounts(snapshot.dataset)
+    with open_snapshot(_mounted(site.target, mounts, snapshot.dataset), snapshot) as top:
         if entry_at(top, (name,)) is None:
             return None
         return b"".join(read_content(top, (name,))).decode("utf-8", "surrogateescape")

@@ -15,6 +15,7 @@ from zrep.model.names import DatasetName
 from zrep.model.source import Address, BackupSet, Config, Replica
 from zrep.zfs.cli import CliZfs
 from zrep.zfs.here import zfs_on
+from zrep.zfs.local import LocalZfs
 from zrep.zfs.port import Zfs
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Site:
     def _pool(self, role: str, address: Address | None) -> Zfs:
         if role not in self._zfs:
             host = self._host(role, address)
-            self._zfs[role] = zfs_on(host) if isinstance(host, LocalHost) else CliZfs(host)
+            self._zfs[role] = _zfs_by(host, is_here=address is None)
         return self._zfs[role]
 
     def _host(self, role: str, address: Address | None) -> Host:
@@ -107,6 +108,13 @@ class Site:
             known_hosts=self.config.ssh.known_hosts,
             gated=True,
         )
+
+
+def _zfs_by(host: Host, *, is_here: bool) -> Zfs:
+    """The library is for who may use it: root on this machine."""
+    if isinstance(host, LocalHost):
+        return zfs_on(host)
+    return LocalZfs(host) if is_here else CliZfs(host)
 
 
 def _this_machine() -> Host:

@@ -24,6 +24,8 @@ from zrep.model.waiting import GUARD, NOTHING_WAITS, Waiting, decode_waiting, en
 from zrep.source.guard import Guard
 from zrep.zfs.port import Zfs
 
+Mounts = Mapping[DatasetName, str]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
@@ -105,18 +107,18 @@ class Transfers:
 
 def transfer_all(run: Transfers) -> tuple[SourceRecord, ...]:
     """Every source's record, in the set's order; whatever ends this ends all rsyncs."""
-    tree = run.site.target.inventory(run.site.root, snapshots=False)
+    mounts = run.site.target.mounts(run.site.root)
     sources = run.set.sources
     with ThreadPoolExecutor(max_workers=run.set.parallel) as pool:
         try:
-            return tuple(pool.map(lambda s: _transfer_one(run, s, tree), sources))
+            return tuple(pool.map(lambda s: _transfer_one(run, s, mounts), sources))
         except BaseException:
             run.stop.request()
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _transfer_one(run: Transfers, source: Source, tree: Inventory) -> SourceRecord:
+def _transfer_one(run: Transfers, source: Source, mounts: Mounts) -> SourceRecord:
     """A source that fails is told of and leaves the others alone."""
     absent = run.hosts.absent.get(source.key)
     if absent is not None:
@@ -124,7 +126,7 @@ def _transfer_one(run: Transfers, source: Source, tree: Inventory) -> SourceReco
     begun = time.monotonic()
     try:
         with run.journal.step("pull", source=source.key):
-            pulled = _pull(run, source, tree)
+            pulled = _pull(run, source, mounts)
         with run.journal.step("check", source=source.key):
             run.hosts.check(source.key)
     except ZrepError as error:
@@ -150,11 +152,11 @@ def _failed(source: Source, error: ZrepError) -> SourceRecord:
     return SourceRecord(key=source.key, ok=False, why=str(error), method=source.method.value)
 
 
-def _pull(run: Transfers, source: Source, tree: Inventory) -> Pulled:
+def _pull(run: Transfers, source: Source, mounts: Mounts) -> Pulled:
     request = Pull(
         source=source,
         run=run.id,
-        destination=_mountpoint(run.site.target, tree, run.dataset(source.key)),
+        destination=_mountpoint(run.site.target, mounts, run.dataset(source.key)),
         address=run.site.config.hosts[source.key.host],
         ssh=run.site.config.ssh,
         bwlimit=run.set.bwlimit_each,
@@ -192,16 +194,15 @@ def settle(run: Transfers, records: Sequence[SourceRecord]) -> None:
         run.teller.warn(f"cannot note that nothing waits for consent any more: {error}")
 
 
-def _mountpoint(zfs: Zfs, tree: Inventory, name: DatasetName) -> str:
+def _mountpoint(zfs: Zfs, mounts: Mounts, name: DatasetName) -> str:
     """Where the child dataset is really mounted: never a bare folder of its parent."""
-    dataset = tree.get(name)
-    if dataset is not None and not dataset.mounted:
+    if name not in mounts:
         zfs.mount(name)
-        dataset = zfs.inventory(name, snapshots=False).get(name)
-    if dataset is None or not dataset.mounted or not dataset.mountpoint:
+        mounts = zfs.mounts(name)
+    if name not in mounts:
         raise SourceFailed(
             f"{name} is not mounted on the target",
             where=str(name),
             next_step=f"zfs get mountpoint,canmount,mounted {name}",
         )
-    return dataset.mountpoint
+    return mounts[name]

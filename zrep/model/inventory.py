@@ -101,6 +101,11 @@ class Inventory:
     def snapshot(self, name: SnapshotName) -> Snapshot | None:
         return self._snapshots.get(name)
 
+    @property
+    def mounts(self) -> dict[DatasetName, str]:
+        """Where each that is mounted is."""
+        return {d.name: d.mountpoint for d in self if d.mounted and d.mountpoint}
+
     def described(self, words: Mapping[SnapshotName, Mapping[str, str]]) -> Inventory:
         """The same with these properties of these snapshots."""
         return Inventory(

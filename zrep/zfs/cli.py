@@ -56,6 +56,12 @@ class CliZfs:
             found |= {n: parse.user_properties(words[str(n)]) for n in batch if str(n) in words}
         return found
 
+    def mounts(self, root: DatasetName) -> Mapping[DatasetName, str]:
+        try:
+            return self.inventory(root, snapshots=False, only=()).mounts
+        except DatasetMissing:
+            return {}
+
     def create(
         self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True
     ) -> None:

@@ -41,6 +41,10 @@ class FakeZfs:
         everything = datasets.inventory(self.pool, DatasetName(self.pool.name))
         return {s.name: s for s in everything.snapshots()}
 
+    def mounts(self, root: DatasetName) -> Mapping[DatasetName, str]:
+        there = root in self.pool.nodes
+        return datasets.inventory(self.pool, root, snapshots=False).mounts if there else {}
+
     def create(
         self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True
     ) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from zrep.errors import ZfsError
 from zrep.model.names import SnapshotName
 from zrep.zfs import wording
-from zrep.zfs.cli import CliZfs
+from zrep.zfs.local import LocalZfs
 
 _INSTALL = "install python3-pyzfs of the same version as zfsutils-linux"
 
@@ -53,7 +53,7 @@ def lzc_version() -> str | None:
         return "unknown"
 
 
-class LzcZfs(CliZfs):
+class LzcZfs(LocalZfs):
     """See zrep.zfs.port.Zfs for what each operation promises. `host` must be this machine.
 
     The library is loaded when it is first asked: that takes longer than most reads do.

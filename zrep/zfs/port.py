@@ -44,6 +44,13 @@ class Zfs(Protocol):
         """
         ...
 
+    def mounts(self, root: DatasetName) -> Mapping[DatasetName, str]:
+        """Where each filesystem at and below `root` is mounted; what is not is left out.
+
+        Empty when root does not exist. On this machine it costs no process.
+        """
+        ...
+
     def create(
         self, dataset: DatasetName, properties: Mapping[str, str], *, mount: bool = True
     ) -> None:
