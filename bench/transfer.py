@@ -2,16 +2,17 @@
 lab's machines.
 
 A source of many small files of which none has changed: `zrep sync` and plain `rsync` of the same
-files between the same hosts, in turns. Then `zrep mount` of its backup until `ls` has printed the
-first byte of its folder. Then two such sources on two hosts, one after the other and both at once.
-`python -m bench.transfer [FILES [PART...]]`, of the parts rsync, look and parallel; all of them
-with 100,000 files take most of an hour on emulated machines.
+files between the same hosts, in turns; with inodes in memory from the time before and then, as a
+nightly run finds them, with empty caches on both hosts. `zrep mount` of its backup until `ls` has
+printed the first byte of its folder. Two such sources on two hosts, one after the other and both at
+once. `python -m bench.transfer [FILES [PART...]]`, of the parts rsync, cold, look and parallel; all
+of them with 100,000 files take more than an hour on emulated machines.
 """
 
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lab.deploy import Site, config_text, deploy, install_config, install_role
@@ -19,7 +20,7 @@ from lab.node import Node
 from lab.world import World
 
 ROUNDS = 3
-PARTS = ("rsync", "look", "parallel")
+PARTS = ("rsync", "cold", "look", "parallel")
 SITE = Site(replica="offsite")
 ONE = """
 [set.platform.source.mail]
@@ -75,8 +76,8 @@ def main() -> None:
         fill(manager, "/srv/mail", files)
         configure(world, ONE)
         print(f"first copy: {timed(target, 'zrep sync >/dev/null'):.1f} s", flush=True)
-        if "rsync" in parts:
-            compare_with_rsync(world, target)
+        if {"rsync", "cold"} & set(parts):
+            compare_with_rsync(world, target, parts)
         if "look" in parts:
             look_into(target)
         if "parallel" in parts:
@@ -92,19 +93,30 @@ def fill(node: Node, folder: str, files: int) -> None:
     node.run(f"python3 /root/fill.py {folder} {files} && sync", timeout=3600)
 
 
-def compare_with_rsync(world: World, target: Node) -> None:
+def compare_with_rsync(world: World, target: Node, parts: Sequence[str]) -> None:
     target.run(
         "ssh-keygen -q -t ed25519 -N '' -f /root/plain; zfs clone -o compression=gzip-7 -o "
         f"atime=off -o xattr=sa -o acltype=posix {newest_copy(target)} backup/plain"
     )
     key = target.run("cat /root/plain.pub").stdout
-    world.node("manager-1").run(f"echo '{key.strip()}' >>/root/.ssh/authorized_keys")
+    manager = world.node("manager-1")
+    manager.run(f"echo '{key.strip()}' >>/root/.ssh/authorized_keys")
     runs: dict[str, Callable[[], float]] = {
         "plain rsync": lambda: timed(target, PLAIN),
         "zrep sync": lambda: timed(target, "zrep sync >/dev/null"),
     }
-    print("nothing has changed since:", flush=True)
-    tell(take_turns(runs))
+    if "rsync" in parts:
+        print("nothing has changed since:", flush=True)
+        tell(take_turns(runs))
+    if "cold" in parts:
+        print("nothing has changed since, caches are empty:", flush=True)
+        tell(take_turns(runs, before=lambda: forget((manager, target))))
+
+
+def forget(nodes: Sequence[Node]) -> None:
+    """Neither host has an inode in memory, as when a day went by since the run before."""
+    for node in nodes:
+        node.run("sync; for i in 1 2 3; do echo 3 >/proc/sys/vm/drop_caches; sleep 1; done")
 
 
 def newest_copy(target: Node) -> str:
@@ -156,11 +168,14 @@ def timed(node: Node, line: str) -> float:
     return time.monotonic() - begun
 
 
-def take_turns(runs: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """So that what else the machine does falls on all of them."""
+def take_turns(
+    runs: dict[str, Callable[[], float]], before: Callable[[], None] = lambda: None
+) -> dict[str, list[float]]:
+    """So that what else the machine does falls on all of them; `before` each, untimed."""
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
+            before()
             found[name].append(run())
     return found
 

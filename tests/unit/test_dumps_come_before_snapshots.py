@@ -4,9 +4,10 @@ source less; what could not be flushed ends the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,27 @@ def captured(tmp_path: Path, backup_set: BackupSet, failing: str) -> Iterator[Se
             yield Seen(site=site, hosts=hosts)
 
 
+@dataclass
+class Told:
+    lines: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """What a thread does, at once but not at this instant."""
+    for _ in range(500):
+        if holds():
+            return
+        time.sleep(0.01)
+    pytest.fail("it never came")
+
+
+def released(heard: Sequence[str]) -> list[str]:
+    return [line for line in verbs(heard) if line.endswith(" release")]
+
+
 def verbs(heard: Sequence[str]) -> list[str]:
     return [line.rpartition(" ")[0] for line in heard]
 
@@ -129,6 +151,30 @@ def test_dumps_are_made_before_any_snapshot_and_given_their_time(tmp_path: Path)
     assert sorted(heard[1:3]) == ["a snapshot 600", "b snapshot 600"]
     assert heard[3] == "pulling"
     assert sorted(verbs(heard[4:])) == ["a release", "b release"]
+
+
+def test_a_host_lets_go_while_others_are_still_read(tmp_path: Path) -> None:
+    """Not before its last source is read, and once."""
+    more = (*PLATFORM.sources, replace(FLUSHED, key=SourceKey("a", "more"), prepare=None))
+    with captured(tmp_path, replace(PLATFORM, sources=more), "") as seen:
+        for key in (SourceKey("a", "more"), SourceKey("a", "db")):
+            assert released(seen.site.heard) == []
+            seen.hosts.releases.read(key)
+        until(lambda: released(seen.site.heard) == ["a release"])
+    assert released(seen.site.heard) == ["a release", "b release"]
+
+
+def test_a_host_that_cannot_let_go_is_told_of_at_the_end(tmp_path: Path) -> None:
+    told = Told()
+    site = ListeningSite(CONFIG, "release")
+    with Journal(tmp_path, "sync", RUN) as journal:
+        hosts = SourceHosts(site, PLATFORM, RUN, journal, Silent())
+        with hosts.captured(told):
+            hosts.releases.read(SourceKey("b", "etc"))
+            until(lambda: released(site.heard) == ["b release"])
+            assert told.lines == []
+    assert [line.partition(":")[0] for line in told.lines] == ["a", "b"]
+    assert all("could not release" in line for line in told.lines)
 
 
 def test_a_failed_dump_is_one_source_less(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from zrep.source.barrier import Barrier, Outcome, pause_warnings
 from zrep.source.capsule_json import ProbeReport
 from zrep.source.capsules import SECONDS, Capsules
 from zrep.source.leftovers import clear, has_leftovers
+from zrep.source.releases import Releases
 from zrep.source.together import together, together_until
 
 T = TypeVar("T")
@@ -36,7 +37,8 @@ class Teller(Protocol):
 class SourceHosts:
     """The source hosts of `backup_set`, and those that are only paused for it.
 
-    `absent` are the sources that could not be prepared and are left out, and why.
+    `absent` are the sources that could not be prepared and are left out, and why. Whoever has
+    read a source tells `releases`, so that no host keeps its snapshots longer than it must.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class SourceHosts:
         names = sorted({*backup_set.hosts, *backup_set.paused_hosts})
         self.absent: dict[SourceKey, SourceFailed] = {}
         self.capsules = {name: Capsules(site.source_host(name)) for name in names}
+        self.releases = Releases((s.key for s in backup_set.sources), self._release)
+        self._unreleased: dict[str, ZrepError] = {}
 
     def probe(self) -> Mapping[str, ProbeReport]:
         """All hosts as they are, after leftovers of crashed runs were removed."""
@@ -103,7 +107,8 @@ class SourceHosts:
             self._before(teller)
             yield self._capture(teller)
         finally:
-            self._release(teller)
+            self.releases.finish()
+            self._tell_unreleased(teller)
 
     def _capture(self, teller: Teller) -> Outcome:
         if not self.set.paused_hosts:
@@ -162,20 +167,17 @@ class SourceHosts:
         """Whether the source's snapshot still holds what was captured; SourceFailed if not."""
         self.capsules[key.host].check(run=self.run, set_name=self.set.name, source=key.name)
 
-    def _release(self, teller: Teller) -> None:
+    def _release(self, host: str) -> None:
         """A host that cannot release keeps a tagged leftover, which the next run removes."""
-        with self.journal.step("release", hosts=list(self.set.hosts)):
-            errors = together({h: partial(self._release_one, h) for h in self.set.hosts})
-        for host, error in errors.items():
-            if error is not None:
-                teller.warn(f"{host}: could not release its snapshots: {error}")
+        with self.journal.step("release", hosts=[host]):
+            try:
+                self.capsules[host].release(run=self.run, set_name=self.set.name)
+            except ZrepError as error:
+                self._unreleased[host] = error
 
-    def _release_one(self, host: str) -> ZrepError | None:
-        try:
-            self.capsules[host].release(run=self.run, set_name=self.set.name)
-        except ZrepError as error:
-            return error
-        return None
+    def _tell_unreleased(self, teller: Teller) -> None:
+        for host, error in sorted(self._unreleased.items()):
+            teller.warn(f"{host}: could not release its snapshots: {error}")
 
     @contextmanager
     def _step(self, name: str, hosts: Iterable[str]) -> Iterator[None]:

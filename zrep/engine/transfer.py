@@ -119,6 +119,12 @@ def transfer_all(run: Transfers) -> tuple[SourceRecord, ...]:
 
 
 def _transfer_one(run: Transfers, source: Source, mounts: Mounts) -> SourceRecord:
+    record = _record(run, source, mounts)
+    run.hosts.releases.read(source.key)
+    return record
+
+
+def _record(run: Transfers, source: Source, mounts: Mounts) -> SourceRecord:
     """A source that fails is told of and leaves the others alone."""
     absent = run.hosts.absent.get(source.key)
     if absent is not None:
