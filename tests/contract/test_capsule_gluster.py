@@ -372,6 +372,21 @@ def test_a_daemon_that_is_down_is_a_problem_only_where_gluster_is_configured(
     capsules.release()
 
 
+@pytest.mark.parametrize(("folders", "asked"), [((), 0), (("other",), 0), (("other", NAME), 1)])
+def test_gluster_is_asked_for_leftovers_only_while_a_snapshot_of_ours_has_a_folder(
+    world: CapsuleWorld, bench: Bench, capsules: Capsules, folders: tuple[str, ...], asked: int
+) -> None:
+    snaps = world.tmp / "snaps"
+    for name in folders:
+        (snaps / name).mkdir(parents=True)
+    snaps.mkdir(exist_ok=True)
+    world.run("sh", "-c", f"sed -i 's|/var/lib/glusterd/snaps|{snaps}|' /usr/libexec/zrep/*")
+    for capsule in (capsules.probe, capsules.release):
+        bench.change(calls=[])
+        capsule()
+        assert sum("snapshot info" in call for call in bench.calls) == asked
+
+
 def test_another_transaction_is_waited_for(bench: Bench, capsules: Capsules) -> None:
     bench.change(busy=2)
     capsules.snapshot(run=RUN, set_name="platform")

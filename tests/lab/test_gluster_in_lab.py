@@ -64,6 +64,7 @@ def test_the_copy_is_of_one_instant_although_services_write(hosts: SourceHosts, 
     (prepared,) = capsules.snapshot(run=RUN, set_name="platform")
     assert prepared.kind == "gluster"
     assert capsules.snapshot(run=RUN, set_name="platform") == (prepared,)
+    assert NAME in node.run("ls /var/lib/glusterd/snaps").stdout.split()
     mount = node.run("findmnt -rno FSTYPE,SOURCE,OPTIONS /run/zrep/mnt/docker").stdout.split()
     assert mount[:2] == ["fuse.glusterfs", f"localhost:/snaps/{NAME}/docker"]
     assert {"ro", "nosuid", "nodev", "noexec"} <= set(mount[2].split(","))
@@ -78,6 +79,7 @@ def test_the_copy_is_of_one_instant_although_services_write(hosts: SourceHosts, 
     assert [c.problem for c in capsules.check(run=RUN, set_name="platform")] == [None]
     capsules.release(run=RUN, set_name="platform")
     assert left(node) == ""
+    assert NAME not in node.run("ls /var/lib/glusterd/snaps").stdout.split()
 
 
 @pytest.mark.usefixtures("released")
