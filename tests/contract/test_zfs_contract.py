@@ -204,20 +204,6 @@ class TestInventory:
         ]
         assert world.zfs.look([]) == {}
 
-    def test_snapshots_are_described_by_their_own_user_properties(self, world: World) -> None:
-        world.zfs.set_properties([world.root], {"io.zrep:note": "x", "io.zrep:all": "a"})
-        one, two = take(world, world.root, "s", "t")
-        world.zfs.set_properties([one], {"io.zrep:note": "of one\t\nline"})
-        world.zfs.set_properties([two], {"io.zrep:more": "y", "io.zrep:note": "x"})
-        names = [one, two, world.root.at("none"), (world.root / "no").at("s")]
-        assert world.zfs.described(names) == {
-            one: {"io.zrep:note": "of one\t\nline"},
-            two: {"io.zrep:more": "y", "io.zrep:note": "x"},
-        }
-        full = {s.name: s.properties for s in seen(world, world.root).snapshots}
-        assert world.zfs.described([one, two]) == full
-        assert world.zfs.described([]) == {}
-
     def test_it_is_root_and_below_sorted_and_nothing_beside(self, world: World) -> None:
         for word in ("b", "a", "a-b", "a/x"):
             child(world, word)

@@ -25,6 +25,7 @@ from zrep.engine.mount import SESSIONS as SESSIONS_ROOT
 from zrep.engine.mount import clone_properties
 from zrep.engine.replicate import PARENT
 from zrep.engine.sync import CONTAINER as SYNC_CONTAINER
+from zrep.model.backup import GLANCE
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 from zrep.zfs import argv as zfs
@@ -44,7 +45,7 @@ def reads(root: DatasetName, snapshot: SnapshotName) -> Iterator[Argv]:
     for snapshots in (True, False):
         yield zfs.list_argv(root, snapshots=snapshots)
         yield zfs.local_properties_argv(root, snapshots=snapshots)
-    yield zfs.described_argv([snapshot, snapshot.dataset.at(f"zrep_{RUN}_daily")])
+    yield zfs.list_argv(root, snapshots=True, only=GLANCE)
     yield zfs.get_argv([str(root)], ["mountpoint", "written@x", "io.zrep:state"])
     yield zfs.get_argv([str(snapshot), f"{root}#mark"], ["guid"])
     yield zfs.holds_argv([snapshot])

@@ -9,7 +9,7 @@ from zrep.capsule.gate_policy import GatePolicy
 from zrep.capsule.gate_words import Words, dataset, refuse
 from zrep.model.names import DatasetName, SnapshotName
 
-_COLUMNS = r"[a-z_]+(,[a-z_]+)*"
+_COLUMNS = r"[a-z_]+(,([a-z_]+|io\.zrep:[a-z]+))*"
 
 
 class Bounds(Protocol):
@@ -36,12 +36,8 @@ def read_list(gate: Bounds, words: Words) -> None:
 
 
 def read_all_properties(gate: Bounds, words: Words) -> bool:
-    """Of a tree, or of some snapshots; False for another form, of which `-H -p` are taken."""
+    """Of a tree; False for another form, of which `-H -p` are taken."""
     words.expect("-H", "-p")
-    if words.skip("-s", "local,received"):
-        words.expect("-o", "name,property,value", "all")
-        words.rest(gate.backup_snapshot)
-        return True
     if words.skip("-r"):
         words.expect("-s", "local,received", "-t")
         words.one_of("filesystem,volume,snapshot", "filesystem,volume")

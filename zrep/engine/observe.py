@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from zrep.errors import DatasetMissing
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
-from zrep.model.layout import layout_id
-from zrep.model.names import DatasetName, parse_label
-from zrep.planner.backups import find_backups, labels_meant
+from zrep.model.names import DatasetName
+from zrep.planner.backups import find_backups
 from zrep.zfs.port import Zfs
 
 # How trees of backups are stored: attributes beside the inode, ACLs kept, nothing executable.
@@ -51,19 +50,6 @@ def observe_replica(zfs: Zfs, root: DatasetName, *, only: Sequence[str] | None =
 def _create_command(root: DatasetName, properties: Mapping[str, str]) -> str:
     options = " ".join(f"-o {key}={value}" for key, value in properties.items())
     return f"zfs create -p {options} {root}"
-
-
-def describe_meant(zfs: Zfs, seen: Inventory, text: str) -> Inventory | None:
-    """`seen` without properties, with those of the backups that `text` may mean.
-
-    None when they all have to be read: any may be meant, or some were imported, which only their
-    properties tell.
-    """
-    labels = {s.name: parse_label(s.name.snap) for s in seen.snapshots()}
-    meant = labels_meant(filter(None, labels.values()), text)
-    if meant is None or any(layout_id(name.snap) for name in labels):
-        return None
-    return seen.described(zfs.described([n for n, label in labels.items() if label in meant]))
 
 
 def backups_at(zfs: Zfs, root: DatasetName) -> Sequence[Backup]:

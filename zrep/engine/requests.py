@@ -10,16 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from zrep.engine.mount import MountPlan, list_sessions, plan_mount
-from zrep.engine.observe import describe_meant, observe_replica, observe_target
+from zrep.engine.observe import observe_replica, observe_target
 from zrep.engine.site import Site, pick
 from zrep.errors import BackupNotFound, Refused, UnknownName, UsageError
-from zrep.model.backup import Backup
+from zrep.model.backup import GLANCE, Backup, State
 from zrep.model.inventory import Inventory
 from zrep.model.key import SourceKey
+from zrep.model.layout import layout_id
 from zrep.model.names import DatasetName
 from zrep.model.session import Session, replica_sessions
 from zrep.model.source import Address, Service
-from zrep.planner.backups import find_backups, resolve
+from zrep.planner.backups import find_backups, glance_backups, resolve
 from zrep.zfs.port import Zfs
 
 _SPAN = r"(\d{1,9})([smhd])"
@@ -50,13 +51,14 @@ class Place:
         """Newest first."""
         return find_backups(self._observe(), self.root)
 
-    def backups_meant(self, text: str) -> Sequence[Backup] | None:
-        """The same, when only those that `text` may mean have to be judged; else None.
+    def glance(self) -> Sequence[Backup]:
+        """The same by one listing, which may say less: see `glance_backups`.
 
-        All others count as unverified.
+        Nothing when some were imported, for only their manifests tell what lies in them.
         """
-        tree = describe_meant(self.zfs, self._observe(only=()), text)
-        return None if tree is None else find_backups(tree, self.root)
+        tree = self._observe(only=GLANCE)
+        imported = any(layout_id(s.name.snap) for s in tree.snapshots())
+        return () if imported else glance_backups(tree, self.root)
 
     def _observe(self, *, only: Sequence[str] | None = None) -> Inventory:
         look = observe_target if self.replica is None else observe_replica
@@ -130,11 +132,13 @@ def mount_request(place: Place, wish: MountWish) -> MountPlan:
 
 
 def _chosen(place: Place, wish: MountWish) -> tuple[Backup, tuple[SourceKey, ...]]:
-    """Of thousands of backups those that may be meant are judged, and all only if it is none."""
-    few = place.backups_meant(wish.backup)
-    if few is not None:
+    """By a glance, unless that leaves open what one is that may be meant: then all is read."""
+    seen = place.glance()
+    if seen:
         with suppress(BackupNotFound):
-            return _resolved(few, wish)
+            found, only = _resolved(seen, wish)
+            if all(b.state is not State.UNVERIFIED for b in seen[: seen.index(found) + 1]):
+                return found, only
     return _resolved(place.backups(), wish)
 
 

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 PREFIX = "io.zrep:"
 SET = PREFIX + "set"
+STATE = PREFIX + "state"
+# The sources that were captured, in one short property: with the state it says as much as the whole
+# manifest about which snapshots belong together.
+CAPTURED = PREFIX + "captured"
+GLANCE = (SET, STATE, CAPTURED)
 _SOURCE = PREFIX + "src:"
 _PAUSE = PREFIX + "pause:"
 _UNCOVERED = PREFIX + "uncovered:"
@@ -32,6 +37,7 @@ UNSET = "-"
 MAX_WHY = 500
 # Property values end at 8 KiB.
 MAX_PATHS, MAX_PATH = 30, 200
+MAX_CAPTURED = 4000
 
 
 class State(StrEnum):
@@ -176,6 +182,9 @@ def encode_manifest(manifest: Manifest) -> dict[str, str]:
         "seconds": f"{manifest.seconds:.1f}",
     }
     properties = {PREFIX + key: value for key, value in head.items()}
+    captured = " ".join(sorted(str(r.key) for r in manifest.sources if r.ok))
+    if len(captured) <= MAX_CAPTURED:
+        properties[CAPTURED] = captured or UNSET
     for record in manifest.sources:
         properties[f"{_SOURCE}{record.key.host}:{record.key.name}"] = _encode_record(record)
     for pause in manifest.pauses:
@@ -224,7 +233,7 @@ def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
     try:
         return Manifest(
             set_name=properties[SET],
-            state=State(properties[PREFIX + "state"]),
+            state=State(properties[STATE]),
             consistency=Consistency(properties[PREFIX + "consistency"]),
             sources=tuple(
                 _decode_record(k, v)
@@ -246,6 +255,18 @@ def decode_manifest(properties: Mapping[str, str]) -> Manifest | None:
         )
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def decode_state(properties: Mapping[str, str], present: frozenset[SourceKey]) -> State | None:
+    """What the manifest says of a backup of which these sources are there; None if it may not tell.
+
+    From the properties of GLANCE alone.
+    """
+    try:
+        state, captured = State(properties[STATE]), properties[CAPTURED]
+    except (KeyError, ValueError):
+        return None
+    return state if set(captured.split()) == set(map(str, present)) else State.INCOMPLETE
 
 
 def _decode_record(name: str, text: str) -> SourceRecord:

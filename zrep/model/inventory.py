@@ -6,7 +6,7 @@ guid is identity, createtxg is order, the name is for people.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from zrep.model.layout import label_of
@@ -105,21 +105,6 @@ class Inventory:
     def mounts(self) -> dict[DatasetName, str]:
         """Where each that is mounted is."""
         return {d.name: d.mountpoint for d in self if d.mounted and d.mountpoint}
-
-    def described(self, words: Mapping[SnapshotName, Mapping[str, str]]) -> Inventory:
-        """The same with these properties of these snapshots."""
-        return Inventory(
-            tuple(
-                replace(
-                    dataset,
-                    snapshots=tuple(
-                        replace(s, properties=words[s.name]) if s.name in words else s
-                        for s in dataset.snapshots
-                    ),
-                )
-                for dataset in self.datasets
-            )
-        )
 
     def snapshots(self) -> Iterator[Snapshot]:
         for dataset in self.datasets:

@@ -10,7 +10,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from zrep.errors import BackupNotFound, Refused
-from zrep.model.backup import SET, Backup, Child, Manifest, SourceRecord, State, decode_manifest
+from zrep.model.backup import (
+    SET,
+    Backup,
+    Child,
+    Manifest,
+    SourceRecord,
+    State,
+    decode_manifest,
+    decode_state,
+)
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.key import SourceKey
 from zrep.model.layout import HISTORY
@@ -18,8 +27,7 @@ from zrep.model.names import BackupLabel, DatasetName, parse_label
 from zrep.model.recovery import RECOVERY, recovery_dataset
 
 _Group = tuple[BackupLabel, str]
-# So many of the newest may be partial or incomplete before all have to be read.
-SPARE = 3
+_Found = list[tuple[SourceKey, Snapshot]]
 
 
 def find_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
@@ -28,7 +36,27 @@ def find_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
     Children lie two levels below the root (host, then source); owned snapshots elsewhere belong
     to plain datasets and are no backups.
     """
-    groups: dict[_Group, list[tuple[SourceKey, Snapshot]]] = defaultdict(list)
+    backups = [_judge(label, found) for label, found in _children(inventory, root)]
+    backups = [_with_sheet(b, inventory, root) for b in backups]
+    backups += _imported(inventory, root)
+    return _newest_first(backups)
+
+
+def glance_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
+    """The same from the properties of GLANCE alone, without manifests and sheets.
+
+    What was imported is not among them, and what those properties say nothing of is unverified.
+    """
+    return _newest_first(_glance(label, found) for label, found in _children(inventory, root))
+
+
+def _newest_first(backups: Iterable[Backup]) -> tuple[Backup, ...]:
+    return tuple(sorted(backups, key=lambda b: (b.moment, b.id, b.creation), reverse=True))
+
+
+def _children(inventory: Inventory, root: DatasetName) -> Iterator[tuple[BackupLabel, _Found]]:
+    """The snapshots of each backup, with the source that each is of."""
+    groups: dict[_Group, _Found] = defaultdict(list)
     for dataset in inventory:
         key = source_key(dataset.name, root)
         if key and key.host == RECOVERY:
@@ -37,10 +65,7 @@ def find_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
             label = parse_label(snapshot.name.snap)
             if key and label:
                 groups[label, snapshot.properties.get(SET, "")].append((key, snapshot))
-    backups = [_judge(label, found) for (label, _), found in _adopt(groups).items()]
-    backups = [_with_sheet(b, inventory, root) for b in backups]
-    backups += _imported(inventory, root)
-    return tuple(sorted(backups, key=lambda b: (b.moment, b.id, b.creation), reverse=True))
+    return ((label, found) for (label, _), found in _adopt(groups).items())
 
 
 def _with_sheet(backup: Backup, inventory: Inventory, root: DatasetName) -> Backup:
@@ -63,9 +88,7 @@ def _imported(inventory: Inventory, root: DatasetName) -> Iterator[Backup]:
                 yield _judge(snapshot.label, [(key, snapshot) for key in there])
 
 
-def _adopt(
-    groups: Mapping[_Group, list[tuple[SourceKey, Snapshot]]],
-) -> Mapping[_Group, list[tuple[SourceKey, Snapshot]]]:
+def _adopt(groups: Mapping[_Group, _Found]) -> Mapping[_Group, _Found]:
     """Children that lost their manifest belong to the one set that has their label, if it is one.
 
     Two sets may publish within the same second, so the label alone does not tell them apart.
@@ -74,7 +97,7 @@ def _adopt(
     for label, set_name in groups:
         if set_name:
             sets[label].append(set_name)
-    whole: dict[_Group, list[tuple[SourceKey, Snapshot]]] = defaultdict(list)
+    whole: dict[_Group, _Found] = defaultdict(list)
     for (label, set_name), found in groups.items():
         alone = not set_name and len(sets[label]) == 1
         whole[label, sets[label][0] if alone else set_name].extend(found)
@@ -89,7 +112,17 @@ def source_key(dataset: DatasetName, root: DatasetName) -> SourceKey | None:
     return SourceKey(*parts) if len(parts) == 2 else None
 
 
-def _judge(label: BackupLabel, found: Sequence[tuple[SourceKey, Snapshot]]) -> Backup:
+def _glance(label: BackupLabel, found: _Found) -> Backup:
+    present = frozenset(key for key, _ in found)
+    said = (decode_state(s.properties, present) for _, s in found)
+    return Backup(
+        label=label,
+        state=next(filter(None, said), State.UNVERIFIED),
+        children=tuple(Child(key=key, snapshot=snapshot) for key, snapshot in found),
+    )
+
+
+def _judge(label: BackupLabel, found: _Found) -> Backup:
     manifest = next((m for m in (decode_manifest(s.properties) for _, s in found) if m), None)
     records = {r.key: r for r in manifest.sources} if manifest else {}
     children = tuple(
@@ -112,20 +145,6 @@ def _state(
     if {r.key for r in records if r.ok} != present:
         return State.INCOMPLETE
     return manifest.state
-
-
-def labels_meant(labels: Iterable[BackupLabel], text: str) -> frozenset[BackupLabel] | None:
-    """Those that `text`, as `resolve` takes it, may mean; None when that can be any of them.
-
-    Of `latest` a few more than are wanted, for some may be partial.
-    """
-    if text.startswith("@"):
-        return None
-    if text == "latest" or text.startswith("latest~"):
-        back = text.removeprefix("latest").removeprefix("~") or "0"
-        wanted = int(back) + 1 + SPARE if back.isdecimal() and len(back) < 4 else 0
-        return frozenset(sorted(set(labels), key=lambda x: x.id, reverse=True)[:wanted])
-    return frozenset(x for x in labels if text and str(x.id).startswith(text))
 
 
 def resolve(backups: Sequence[Backup], text: str, *, having: SourceKey | None = None) -> Backup:

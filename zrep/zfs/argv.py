@@ -8,11 +8,11 @@ always of the dataset that is sent.
     zfs list -H -p -r -t filesystem,volume,snapshot,bookmark -o COLUMNS DATASET
     zfs list -H -p -r -t filesystem,volume -o COLUMNS DATASET
     zfs list -H -p -r -t filesystem,volume,snapshot,bookmark -o PROPERTY,...,COLUMNS DATASET
+                          (a gate lets ours through, io.zrep:...)
     zfs list -H -p -o COLUMNS SNAPSHOT...
-                          (these two on this machine only, never through a gate)
+                          (on this machine only, never through a gate)
     zfs get -H -p -r -s local,received -t KINDS -o name,property,value all DATASET
                           (KINDS: filesystem,volume,snapshot or filesystem,volume)
-    zfs get -H -p -s local,received -o name,property,value all SNAPSHOT...
     zfs get -H -p -o name,property,value PROPERTY,... NAME...
                           (names of datasets, snapshots or bookmarks)
     zfs holds -H SNAPSHOT...
@@ -105,12 +105,6 @@ def local_properties_argv(root: DatasetName, *, snapshots: bool) -> Argv:
     kinds = WITH_PROPERTIES if snapshots else DATASETS
     options = ("-H", "-p", "-r", "-s", "local,received", "-t", kinds, "-o", "name,property,value")
     return ("zfs", "get", *options, "all", str(root))
-
-
-def described_argv(names: Iterable[SnapshotName]) -> Argv:
-    """All properties set on each of these snapshots itself."""
-    options = ("-H", "-p", "-s", "local,received", "-o", "name,property,value")
-    return ("zfs", "get", *options, "all", *map(str, names))
 
 
 def get_argv(names: Iterable[str], properties: Iterable[str]) -> Argv:

@@ -45,17 +45,6 @@ class CliZfs:
             found |= {s.name: s for s in parse.parse_snapshots(done.stdout)}
         return found
 
-    def described(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Mapping[str, str]]:
-        found: dict[SnapshotName, Mapping[str, str]] = {}
-        for batch in argv.in_batches(dict.fromkeys(names)):
-            done = self.host.run(argv.described_argv(batch), timeout=TIMEOUT, ok=(0, 1))
-            bad = wording.without(done.stderr, wording.NO_SUCH_DATASET)
-            if bad:
-                raise self._error(bad, f"cannot read {len(batch)} snapshots")
-            words = parse.parse_properties(done.stdout)
-            found |= {n: parse.user_properties(words[str(n)]) for n in batch if str(n) in words}
-        return found
-
     def mounts(self, root: DatasetName) -> Mapping[DatasetName, str]:
         try:
             return self.inventory(root, snapshots=False, only=()).mounts

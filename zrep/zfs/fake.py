@@ -33,10 +33,6 @@ class FakeZfs:
         there = self._snapshots()
         return {n: replace(there[n], properties={}) for n in names if n in there}
 
-    def described(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Mapping[str, str]]:
-        there = self._snapshots()
-        return {n: there[n].properties for n in names if n in there and there[n].properties}
-
     def _snapshots(self) -> Mapping[SnapshotName, Snapshot]:
         everything = datasets.inventory(self.pool, DatasetName(self.pool.name))
         return {s.name: s for s in everything.snapshots()}

@@ -28,20 +28,13 @@ class Zfs(Protocol):
 
         With snapshots=False only datasets (no snapshots, no bookmarks), which is cheaper. With
         `only`, of all user properties only those of these names, and only of snapshots, which
-        halves the reading of many; a value that the dataset has too is not seen. Names are for
-        this machine alone: a gate lets none through, but it does let `only=()`.
+        halves the reading of many; a value that the dataset has too is not seen. A gate lets
+        through names of ours alone.
         """
         ...
 
     def look(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Snapshot]:
         """These snapshots as they are now, without user properties; missing ones are left out."""
-        ...
-
-    def described(self, names: Sequence[SnapshotName]) -> Mapping[SnapshotName, Mapping[str, str]]:
-        """The user properties set on each of these snapshots itself; missing ones are left out.
-
-        What `inventory` reads of all snapshots, of a few.
-        """
         ...
 
     def mounts(self, root: DatasetName) -> Mapping[DatasetName, str]:
