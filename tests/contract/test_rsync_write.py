@@ -119,6 +119,39 @@ def test_a_mirror_is_the_backup_and_a_second_look_finds_nothing(writing: Writing
     assert set(writing.said.read_text().splitlines()) == {"manager-1 rsync --server --daemon ."}
 
 
+def flushing(writing: Writing, status: int) -> Path:
+    """A `sync` that notes what it was asked, and what was there by then."""
+    folder = writing.world.tmp / "bin"
+    folder.mkdir()
+    noted = writing.world.tmp / "flushed"
+    program = folder / "sync"
+    program.write_text(
+        f'#!/bin/sh\nfor last; do :; done\n{{ echo "$@"; cat "$last/a" "$last/d/b"; }} >>{noted}\n'
+        f"exit {status}\n"
+    )
+    program.chmod(0o755)
+    writing.world.run("sed", "-i", f"s|^PATH=|PATH={folder}:|", "/usr/libexec/zrep/capsule-lib")
+    return noted
+
+
+def test_what_was_written_is_on_disk_before_the_far_side_hears_that_it_is_done(
+    writing: Writing,
+) -> None:
+    """Or a power cut would take what the restore believes to be there, and start services on it."""
+    noted = flushing(writing, 0)
+    writing.prepare()
+    assert writing.write(delete=True).returncode == 0
+    assert noted.read_text() == f"-f {writing.world.source}\nonetwo"
+
+
+def test_what_cannot_be_flushed_is_not_restored(writing: Writing) -> None:
+    flushing(writing, 1)
+    writing.prepare()
+    done = writing.write(delete=True)
+    found = judge_write(done.returncode, done.stderr)
+    assert (found.verdict, found.why) == (Verdict.FAILED, "error in file I/O on the host")
+
+
 def test_overwriting_keeps_what_the_backup_does_not_have(writing: Writing) -> None:
     writing.prepare()
     assert writing.write().returncode == 0
