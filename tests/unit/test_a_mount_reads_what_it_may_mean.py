@@ -91,11 +91,11 @@ def known(zfs: Reading, text: str, *sources: str) -> str:
         return str(error)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_same_backup_is_meant_as_when_all_manifests_are_read(seed: int) -> None:
     chance = random.Random(seed)
     kinds = ("whole", "partial", "torn", "bare", "old")
-    fates = chance.choices(kinds, weights=(5, 2, 1, chance.choice((0, 1)), 1), k=14)
+    fates = chance.choices(kinds, weights=(5, 2, 1, chance.choice((0, 1)), 1), k=10)
     zfs = pool_with(fates)
     for text in TEXTS:
         for sources in ((), ("h1/a",), ("h2/b",)):

@@ -165,12 +165,12 @@ RECORDS = st.builds(
     SourceRecord,
     key=st.builds(SourceKey, WORDS, WORDS),
     ok=st.just(False),
-    why=st.text(max_size=300),
+    why=st.text(max_size=60),
     method=st.just("dir"),
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(RECORDS, max_size=5, unique_by=lambda r: r.key))
 def test_a_manifest_survives_its_properties(records: list[SourceRecord]) -> None:
     told = Manifest(
