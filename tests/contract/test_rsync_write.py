@@ -144,6 +144,23 @@ def test_what_was_written_is_on_disk_before_the_far_side_hears_that_it_is_done(
     assert noted.read_text() == f"-f {writing.world.source}\nonetwo"
 
 
+def test_through_fuse_the_whole_host_is_flushed(writing: Writing) -> None:
+    """The kernel passes no such request on to a file system in a process."""
+    noted = flushing(writing, 0)
+    table = "/run/mountinfo"
+    live = str(writing.world.source)
+    writing.world.run(
+        "sh",
+        "-c",
+        f"sed 's|\\( {live} .* - \\)[^ ]*|\\1fuse.glusterfs|' /proc/self/mountinfo >{table}; "
+        f"sed -i 's|/proc/self/mountinfo|{table}|' /usr/libexec/zrep/capsule-state",
+    )
+    writing.prepare()
+    done = writing.write(delete=True)
+    assert done.returncode == 0, done.stderr
+    assert noted.read_text().splitlines()[0] == ""
+
+
 def test_what_cannot_be_flushed_is_not_restored(writing: Writing) -> None:
     flushing(writing, 1)
     writing.prepare()
