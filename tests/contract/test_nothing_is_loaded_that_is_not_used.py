@@ -59,6 +59,7 @@ GATE_MODULES = {
     "zrep.capsule.gate_reads",
     "zrep.capsule.gate_table",
     "zrep.capsule.gate_words",
+    "zrep.frozen",
     "zrep.model.names",
 }
 OPERATOR_MODULES = {

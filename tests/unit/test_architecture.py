@@ -14,24 +14,25 @@ ROOT = Path(__file__).parents[2] / "zrep"
 # layer -> layers of zrep it may import
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
-    "model": frozenset({"errors", "model"}),
-    "planner": frozenset({"errors", "model", "planner"}),
-    "config": frozenset({"errors", "model", "config"}),
-    "host": frozenset({"errors", "host"}),
-    "zfs": frozenset({"errors", "model", "planner", "host.port", "zfs"}),
-    "source": frozenset({"errors", "model", "host.port", "source"}),
-    "capsule": frozenset({"errors", "model", "host.port", "capsule"}),
+    "frozen": frozenset(),
+    "model": frozenset({"errors", "frozen", "model"}),
+    "planner": frozenset({"errors", "frozen", "model", "planner"}),
+    "config": frozenset({"errors", "frozen", "model", "config"}),
+    "host": frozenset({"errors", "frozen", "host"}),
+    "zfs": frozenset({"errors", "frozen", "model", "planner", "host.port", "zfs"}),
+    "source": frozenset({"errors", "frozen", "model", "host.port", "source"}),
+    "capsule": frozenset({"errors", "frozen", "model", "host.port", "capsule"}),
     "engine": frozenset(
-        {"errors", "model", "planner", "host", "zfs", "source", "capsule", "engine"}
+        {"errors", "frozen", "model", "planner", "host", "zfs", "source", "capsule", "engine"}
     ),
-    "report": frozenset({"errors", "model", "planner", "capsule", "engine", "report"}),
+    "report": frozenset({"errors", "frozen", "model", "planner", "capsule", "engine", "report"}),
     "cli": frozenset(
-        {"errors", "model", "planner", "config", "capsule", "engine", "report", "cli"}
+        {"errors", "frozen", "model", "planner", "config", "capsule", "engine", "report", "cli"}
     ),
 }
 
 # No IO, no clock, no chance: everything under these is decided by its arguments.
-PURE = ("errors", "model", "planner", "report", "zfs.argv", "zfs.parse", "source.rsync")
+PURE = ("errors", "frozen", "model", "planner", "report", "zfs.argv", "zfs.parse", "source.rsync")
 IMPURE = frozenset(
     {"os", "subprocess", "socket", "time", "random", "secrets", "logging", "click", "paramiko"}
     | {"libzfs_core", "tomlkit", "pathlib", "shutil", "tempfile", "threading"}

@@ -7,8 +7,9 @@ that far: then nothing is proven.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from zrep.frozen import dataclass
 
 # Should a broken gate let a trial through, it must not hurt: no such run, no such pool.
 RUN = "20000101_000000"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 from zrep.capsule.render import InstallFile
+from zrep.frozen import dataclass
 
 # Run as root with the archive on stdin: complete and as it was sent, or nothing is installed.
 RECEIVE = """set -eu

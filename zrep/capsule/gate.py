@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy, Refusal, Role
@@ -27,6 +26,7 @@ from zrep.capsule.gate_words import (
     refuse,
     snapshot,
 )
+from zrep.frozen import dataclass
 from zrep.model.names import DatasetName, SnapshotName, parse_label
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypedDict
 
 from zrep.capsule.gate_table import array_in, table_in, text_in
+from zrep.frozen import dataclass
 from zrep.model.key import SourceKey, is_word
 
 

@@ -13,7 +13,7 @@ import stat
 import sys
 import syslog
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from zrep.capsule.gate import Gate
@@ -24,6 +24,7 @@ from zrep.capsule.gate_policy import (
     Role,
     parse_policy,
 )
+from zrep.frozen import dataclass
 from zrep.model.names import DatasetName
 
 if TYPE_CHECKING:

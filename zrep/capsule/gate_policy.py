@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from zrep.capsule.gate_table import flag_in, table_in, text_in
+from zrep.frozen import dataclass
 from zrep.model.names import DatasetName, plain_dataset
 
 if TYPE_CHECKING:

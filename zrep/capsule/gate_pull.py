@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from zrep.capsule.gate_login import PullLogin, PullRule
 from zrep.capsule.gate_policy import Allowed, Facts, GatePolicy
 from zrep.capsule.gate_words import NotAllowedError, refuse
+from zrep.frozen import dataclass
 
 Argv = tuple[str, ...]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from zrep.capsule.render import Roles
 from zrep.errors import ConfigError, UnknownName
+from zrep.frozen import dataclass
 from zrep.model.source import Address, Config
 
 TARGET = "target"

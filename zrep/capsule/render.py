@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from zrep.errors import ConfigError
+from zrep.frozen import dataclass
 from zrep.model.key import SourceKey
 from zrep.model.methods import METHODS
 from zrep.model.session import replica_sessions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from zrep.cli.policy_input import (
     sections_option,
 )
 from zrep.errors import Exit, UnknownName
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup
 from zrep.model.pool_view import PoolView
 from zrep.planner.effective import Effective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import click
 from zrep.cli.common import shipped
 from zrep.cli.moments import read_zone
 from zrep.errors import ConfigError
+from zrep.frozen import dataclass
 from zrep.model.pool_view import PoolView
 from zrep.model.sanoid import Compat
 from zrep.planner.effective import Effective

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zrep.config.schema import Section
 from zrep.config.values import Wrong, duration, integer, matching, one_of, shown, size, text
+from zrep.frozen import dataclass
 from zrep.model.methods import METHOD_KEYS, METHODS, CaptureMethod
 from zrep.model.source import Database, Dump, Method, PoolLimits, Preparation, Prepare
 

@@ -7,7 +7,7 @@ what sanoid makes of it is written, with a comment. What has no effect becomes a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zrep.config import keys
 from zrep.config.datasets import section_name
@@ -16,6 +16,7 @@ from zrep.config.sanoid_ini import BLANKS, Header, Other, Pair, parse_ini, scan
 from zrep.config.sanoid_text import READERS
 from zrep.config.sections import read_ini
 from zrep.config.values import Wrong
+from zrep.frozen import dataclass
 from zrep.model.ages import age_seconds
 from zrep.model.sanoid import (
     FALSE_WORDS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from zrep.config.keys import ZREP
 from zrep.config.schema import Section, suggest
@@ -19,6 +18,7 @@ from zrep.config.values import (
     text,
     word,
 )
+from zrep.frozen import dataclass
 from zrep.model.source import SCRUB_SECONDS, Address, Deployment, Target
 
 _LONGEST_SCRUB = 86_400

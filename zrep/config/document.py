@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from zrep.frozen import dataclass
 
 if TYPE_CHECKING:
     from zrep.config.positions import Path

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from zrep.config.document import Problem
 from zrep.config.keys import SANOID
 from zrep.config.schema import suggest
+from zrep.frozen import dataclass
 from zrep.model.sanoid import TEMPLATE, RawSection
 
 BLANKS = " \t\n\r\f\v"  # other scripts' spaces are text to sanoid

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from zrep.config.document import Document, Problem
 from zrep.config.values import Parse, T, Wrong, shown, word
+from zrep.frozen import dataclass
 
 if TYPE_CHECKING:
     from zrep.config.positions import Path

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from zrep.config import datasets, keys
@@ -17,6 +17,7 @@ from zrep.config.policy import read_policy
 from zrep.config.sanoid_check import check_sections
 from zrep.config.sanoid_ini import parse_ini
 from zrep.config.schema import nearest, open_document
+from zrep.frozen import dataclass
 from zrep.model.housekeeping import Housekeeping
 from zrep.model.sanoid import TEMPLATE, Compat, Finding, RawSection, used_templates
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from zrep.config.capture import Capture, read_capture
 from zrep.config.cron import cron
@@ -23,6 +22,7 @@ from zrep.config.values import (
     shown,
     text,
 )
+from zrep.frozen import dataclass
 from zrep.model.key import SourceKey
 from zrep.model.methods import METHODS
 from zrep.model.names import MAX_DATASET_NAME, DatasetName, SnapClass

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +22,7 @@ from zrep.capsule.machines import Machine
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import CommandTimeout, Exit, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.process import run
 from zrep.host.ssh_argv import SshEndpoint, ssh_options
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure

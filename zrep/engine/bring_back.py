@@ -7,7 +7,7 @@ never meets a history that it does not fit, and what is there already need not c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zrep.engine.journal import Journal
 from zrep.engine.observe import observe_replica
@@ -15,6 +15,7 @@ from zrep.engine.progress import Progress
 from zrep.engine.replicate import PARENT, Mover, Sides, pipe, send
 from zrep.engine.site import Site
 from zrep.errors import Conflict, DatasetMissing, Refused, ZfsError
+from zrep.frozen import dataclass
 from zrep.model.backup import PREFIX, Backup, Child
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.key import SourceKey

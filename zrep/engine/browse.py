@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zrep.engine.observe import observe_target
 from zrep.engine.site import Site
 from zrep.engine.snapshot_mount import open_snapshot, snapshot_folder
 from zrep.engine.tree import compare_trees, entry_at, open_folder, read_content, whole_entry
 from zrep.errors import Refused, UnknownName, ZfsError
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup, Child
 from zrep.model.inventory import Inventory
 from zrep.model.key import SourceKey

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from zrep.engine.browse import Shelf
 from zrep.engine.tree import entry_at
 from zrep.errors import Refused, UnknownName, UsageError
+from zrep.frozen import dataclass
 from zrep.host.process import run
 from zrep.model.backup import Backup
 from zrep.model.tree import Entry, Kind

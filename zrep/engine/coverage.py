@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from zrep.engine.site import Site
 from zrep.errors import Exit, ZrepError
+from zrep.frozen import dataclass
 from zrep.model.coverage import Uncovered
 from zrep.model.mounts import HostMounts
 from zrep.planner.coverage import find_uncovered

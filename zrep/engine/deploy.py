@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from zrep.capsule.bundle import Bundle, make_bundle
@@ -14,6 +14,7 @@ from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.engine.verify_sources import outdated
 from zrep.errors import CommandFailed, Exit, HostOutdated, SourceFailed, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.admin import AdminLogin, run_script
 from zrep.host.port import Completed
 from zrep.model.source import Config

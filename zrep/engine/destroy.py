@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zrep.errors import Conflict
+from zrep.frozen import dataclass
 from zrep.model.housekeeping import DOOMED
 from zrep.model.inventory import Snapshot
 from zrep.model.names import SnapshotName

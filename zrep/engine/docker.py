@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from zrep.engine.lock import exclusive
 from zrep.engine.site import Site
 from zrep.errors import Exit, Refused, UnknownName, ZrepError
+from zrep.frozen import dataclass
 from zrep.model.names import BackupId
 from zrep.model.source import Config
 from zrep.source.docker_control import DockerControl, DockerStatus

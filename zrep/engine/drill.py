@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from zrep import __version__
@@ -23,6 +23,7 @@ from zrep.engine.requests import Place, place_of, service_of
 from zrep.engine.site import Site
 from zrep.engine.tree import entry_at, read_content
 from zrep.errors import Refused, UsageError, ZfsError
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup
 from zrep.model.contents import Contents, decode_contents
 from zrep.model.evidence import Evidence, Finding

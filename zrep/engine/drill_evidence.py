@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from zrep.engine.state_files import json_files
 from zrep.errors import CommandFailed, ConfigError, Refused, UnknownName
+from zrep.frozen import dataclass
 from zrep.host.process import run
 from zrep.model.evidence import NAMESPACE, Evidence, State, decode_evidence, encode_evidence
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from zrep.engine.contents import open_top
 from zrep.engine.tree import entry_at
 from zrep.errors import CommandFailed, CommandTimeout, UnknownName, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.process import run
 from zrep.model.backup import Backup
 from zrep.model.evidence import Finding, Outcome

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zrep.engine.destroy import Outcome, confirm, mark, unmark
@@ -13,6 +12,7 @@ from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
 from zrep.engine.pools import Pools
 from zrep.engine.progress import Progress
+from zrep.frozen import dataclass
 from zrep.model.inventory import Snapshot
 from zrep.model.names import BackupId, SnapshotName
 from zrep.planner.expire import ExpiryPlan, check_expiry, plan_expiry

@@ -7,12 +7,13 @@ is left to delete, and only within the allowance, a second pass deletes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from zrep.engine.progress import Progress
 from zrep.engine.pull import Pull, Pulled, pull
 from zrep.errors import NeedsAck
+from zrep.frozen import dataclass
 from zrep.host.mux import Stop
 from zrep.host.port import Host
 from zrep.model.waiting import Waiting

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from zrep.engine.progress import Progress
 from zrep.errors import CommandFailed, CommandTimeout
+from zrep.frozen import dataclass
 from zrep.host.process import run
 from zrep.planner.hooks import Environment, shell
 

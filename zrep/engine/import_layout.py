@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from zrep import __version__
@@ -17,6 +17,7 @@ from zrep.engine.site import Site
 from zrep.engine.snapshot_mount import open_snapshot
 from zrep.engine.tree import open_folder, read_folder
 from zrep.errors import Refused, UsageError
+from zrep.frozen import dataclass
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.key import SourceKey
 from zrep.model.names import BackupId, DatasetName, SnapClass

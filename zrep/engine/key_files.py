@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from zrep.errors import CommandFailed, ConfigError, Refused
+from zrep.frozen import dataclass
 from zrep.host.process import run
 from zrep.model.keys import NEXT, OLD, KeyName, Phase, phase_of
 from zrep.model.source import Config

@@ -5,7 +5,7 @@ one's place, and only then no machine accepts the old one any more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from zrep.capsule.audit import KeyName as Audited
@@ -27,6 +27,7 @@ from zrep.engine.key_files import (
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site, open_site
 from zrep.errors import AccessRefused, PartialResult, Refused, UsageError, ZrepError
+from zrep.frozen import dataclass
 from zrep.model.keys import NEXT, OLD, KeyName, Phase
 from zrep.model.source import Config
 

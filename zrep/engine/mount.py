@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from zrep.engine.observe import LOCKED_DOWN, STORAGE
 from zrep.errors import DatasetExists, DatasetMissing, UnknownName, ZfsError
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup
 from zrep.model.inventory import Inventory
 from zrep.model.key import SourceKey

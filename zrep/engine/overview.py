@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from zrep.engine.drill_evidence import shelf_in
 from zrep.engine.restore_left import left_restores
 from zrep.engine.run_records import read_records
 from zrep.errors import ConfigError
+from zrep.frozen import dataclass
 from zrep.model.evidence import Evidence, State
 from zrep.model.run_record import Job
 from zrep.model.source import Config

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from zrep.errors import DatasetMissing
+from zrep.frozen import dataclass
 from zrep.host.local import LocalHost
 from zrep.host.port import Host
 from zrep.model.housekeeping import DOOMED, Housekeeping

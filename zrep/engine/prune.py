@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zrep.engine.destroy import Outcome, confirm, mark, unmark
@@ -16,6 +15,7 @@ from zrep.engine.outwards import Outwards
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import PartialResult, ZrepError
+from zrep.frozen import dataclass
 from zrep.model.housekeeping import Brake
 from zrep.model.names import BackupId, SnapshotName
 from zrep.model.run_record import Job, Verb

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from zrep.capsule.gate_pull import PullOptions
 from zrep.engine.progress import Progress
 from zrep.errors import AccessRefused, CommandFailed, HostKeyRejected, SourceFailed, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.confine import can_confine, confined
 from zrep.host.local import LocalHost
 from zrep.host.mux import Stop, Stopped

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -14,6 +13,7 @@ from zrep.engine.lock import exclusive
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import Exit, ZrepError
+from zrep.frozen import dataclass
 from zrep.model.names import BackupId
 from zrep.source.capsule_json import Hold, Leftover, Thawed
 from zrep.source.capsules import Capsules

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from zrep.engine.site import Site
 from zrep.engine.snapshot_mount import open_snapshot
 from zrep.engine.tree import entry_at, read_content
 from zrep.errors import DatasetExists, Refused, ZfsError
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup, Manifest, SourceRecord, State
 from zrep.model.contents import Contents, encode_contents
 from zrep.model.names import BackupLabel, DatasetName

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zrep.engine.journal import Journal
@@ -13,6 +12,7 @@ from zrep.engine.outwards import Outwards
 from zrep.engine.progress import Progress
 from zrep.engine.site import Site
 from zrep.errors import CommandFailed, Conflict, DatasetMissing, PartialResult, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.pipeline import run_pipeline
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure
 from zrep.model.inventory import Inventory

@@ -7,12 +7,12 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from zrep.engine.mount import MountPlan, list_sessions, plan_mount
 from zrep.engine.observe import observe_replica, observe_target
 from zrep.engine.site import Site, pick
 from zrep.errors import BackupNotFound, Refused, UnknownName, UsageError
+from zrep.frozen import dataclass
 from zrep.model.backup import GLANCE, Backup, State
 from zrep.model.inventory import Inventory
 from zrep.model.key import SourceKey

@@ -8,7 +8,7 @@ leaves services stopped and a record; resuming looks at everything again and pla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from zrep.engine.journal import Journal
@@ -20,6 +20,7 @@ from zrep.engine.restore_session import Place, Session
 from zrep.engine.site import Site
 from zrep.engine.write import Writer, restore_shell
 from zrep.errors import Refused, SourceFailed
+from zrep.frozen import dataclass
 from zrep.host.mux import Stop
 from zrep.model.key import SourceKey
 from zrep.model.restore import (

@@ -10,13 +10,14 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from zrep.engine.state_files import json_files, unreadable
 from zrep.errors import ConfigError, Refused, UnknownName, ZrepError
+from zrep.frozen import dataclass
 
 FOLDER = "restores"
 _ID = re.compile(r"\d{8}_\d{6}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from zrep.engine.requests import place_of, service_of, source_named
 from zrep.engine.restore_record import Record, Records
 from zrep.engine.site import Site
 from zrep.errors import Refused, UnknownName, UsageError
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup
 from zrep.model.key import SourceKey
 from zrep.model.names import BackupId

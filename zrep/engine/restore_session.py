@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zrep.engine.mount import apply_mount, list_sessions, mountpoints, plan_mount, umount
 from zrep.engine.site import Site
 from zrep.engine.tree import entry_at
 from zrep.errors import UnknownName
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup
 from zrep.model.key import SourceKey
 from zrep.model.restore import Item, RestorePlan

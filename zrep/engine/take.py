@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zrep.engine.hooks import Script
@@ -17,6 +16,7 @@ from zrep.engine.lock import exclusive
 from zrep.engine.pools import Pools
 from zrep.engine.progress import Progress
 from zrep.errors import ZfsError
+from zrep.frozen import dataclass
 from zrep.model.names import BackupId, SnapshotName
 from zrep.planner.hooks import after_snapshot, before_snapshot
 from zrep.planner.take import Order, TakePlan, plan_take, together

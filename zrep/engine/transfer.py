@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from zrep.engine.guarded_pull import Excess, guarded_pull
 from zrep.engine.journal import Journal
@@ -14,6 +13,7 @@ from zrep.engine.pull import Pull, Pulled
 from zrep.engine.site import Site
 from zrep.engine.source_hosts import SourceHosts, Teller
 from zrep.errors import SourceFailed, UnknownName, UsageError, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.mux import Stop
 from zrep.model.backup import Backup, SourceRecord
 from zrep.model.inventory import Inventory

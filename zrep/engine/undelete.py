@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from zrep.engine.destroy import unmark
 from zrep.errors import UnknownName
+from zrep.frozen import dataclass
 from zrep.model.housekeeping import doomed_since
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.zfs.port import Zfs

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zrep.engine.progress import Progress
 from zrep.engine.pull import BACK_OFF, SILENCE_SECONDS
 from zrep.errors import AccessRefused, CommandFailed, HostKeyRejected, SourceFailed, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.mux import Stop, Stopped
 from zrep.host.port import Completed, Host
 from zrep.host.process import stream

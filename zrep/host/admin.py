@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from zrep.errors import CommandFailed, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.port import Completed
 from zrep.host.process import run
 from zrep.host.ssh_failure import SSH_FAILED, explain_ssh_failure

@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from zrep.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

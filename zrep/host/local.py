@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from zrep.frozen import dataclass
 from zrep.host.port import Completed
 from zrep.host.process import HERE, run
 

@@ -9,10 +9,10 @@ import shlex
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from signal import SIGPIPE, SIGTERM
 
 from zrep.errors import CommandFailed, CommandTimeout
+from zrep.frozen import dataclass
 from zrep.host.child import Child, Tail
 from zrep.host.mux import Deadline, Mux, Pump, Stop
 from zrep.host.process import HERE, started

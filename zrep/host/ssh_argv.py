@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from zrep.frozen import dataclass
 from zrep.host.environment import FIXED_ENVIRONMENT
 
 # How often a silent link is asked whether it is still there, and how often in vain.

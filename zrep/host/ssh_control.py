@@ -11,7 +11,6 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock, Timer
@@ -22,6 +21,7 @@ from paramiko.pkey import UnknownKeyType
 from paramiko.ssh_exception import IncompatiblePeer, NoValidConnectionsError
 
 from zrep.errors import AccessRefused, Unreachable, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.child import Tail
 from zrep.host.known_hosts import HostKey, KnownKeys, known_keys
 from zrep.host.mux import Deadline

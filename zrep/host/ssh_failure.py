@@ -7,9 +7,9 @@ text that no row knows stays untranslated).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from zrep.errors import AccessRefused, HostKeyRejected, Unreachable, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.known_hosts import HostKey, KnownKeys
 from zrep.host.ssh_argv import SshEndpoint
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zrep.errors import AccessRefused, CommandFailed
+from zrep.frozen import dataclass
 from zrep.host.port import Completed
 from zrep.host.process import HERE, run
 

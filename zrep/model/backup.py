@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zrep.frozen import dataclass
 from zrep.model.inventory import Snapshot
 from zrep.model.key import SourceKey
 from zrep.model.layout import is_folder

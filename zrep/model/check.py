@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+from zrep.frozen import dataclass
 from zrep.model.names import SnapClass
 
 

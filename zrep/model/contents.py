@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any
+
+from zrep.frozen import dataclass
 
 FORMAT = 1
 # Of a larger file this much is hashed, somewhere in it.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
+
+from zrep.frozen import dataclass
 
 FORMAT = 1
 # The signature's namespace: it can be taken for nothing else that the key has signed.

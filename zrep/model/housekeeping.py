@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from zrep.frozen import dataclass
 
 # Set on a snapshot that the policy no longer keeps: since when (epoch seconds) it waits.
 DOOMED = "io.zrep:doomed"

@@ -6,9 +6,10 @@ guid is identity, createtxg is order, the name is for people.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
+from zrep.frozen import dataclass
 from zrep.model.layout import label_of
 from zrep.model.names import BackupLabel, DatasetName, Guid, SnapshotName, Txg
 

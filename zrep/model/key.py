@@ -6,7 +6,8 @@ Apart from the sources themselves: a gate and a list of backups need no more tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from zrep.frozen import dataclass
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,62}")
 

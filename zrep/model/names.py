@@ -7,10 +7,11 @@ name alone says what the backup is and how long it lives; it survives replicatio
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType, Self
+
+from zrep.frozen import dataclass
 
 Guid = NewType("Guid", int)
 Txg = NewType("Txg", int)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from zrep.frozen import dataclass
 from zrep.model.inventory import Snapshot
 from zrep.model.names import DatasetName, SnapshotName
 

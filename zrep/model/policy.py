@@ -7,8 +7,9 @@ A class with count 0 is never due; its snapshots go as soon as another class doe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
+from zrep.frozen import dataclass
 from zrep.model.names import SnapClass
 
 DAY = 86_400

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from zrep.frozen import dataclass
 from zrep.model.key import SourceKey
 from zrep.model.names import BackupId
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
 
 from zrep.errors import Exit
+from zrep.frozen import dataclass
 from zrep.model.moment import iso
 
 SCHEMA = 1

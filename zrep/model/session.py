@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from zrep.frozen import dataclass
 from zrep.model.backup import PREFIX
 from zrep.model.inventory import Dataset, Inventory
 from zrep.model.key import SourceKey

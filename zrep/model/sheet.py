@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup, Manifest
 from zrep.model.key import SourceKey
 from zrep.model.names import BackupLabel, Guid

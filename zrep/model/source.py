@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from zrep.frozen import dataclass
 from zrep.model.drill import Drilling
 from zrep.model.guard import Allowance
 from zrep.model.housekeeping import Housekeeping

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from zrep.frozen import dataclass
 
 # Set on a source's dataset while what its last run found waits for a person's consent.
 GUARD = "io.zrep:guard"

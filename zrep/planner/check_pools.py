@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from zrep.errors import ConfigError
+from zrep.frozen import dataclass
 from zrep.model.check import Check, Level, Watched, worst
 from zrep.model.pool_status import PoolFill, PoolStatus, Vdev
 from zrep.model.sanoid import Compat

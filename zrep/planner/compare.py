@@ -7,9 +7,9 @@ same, as rsync takes it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from zrep.frozen import dataclass
 from zrep.model.tree import Entry, Kind
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from zrep.frozen import dataclass
 from zrep.model.sanoid import (
     DEFAULTS,
     FALSE_WORDS,

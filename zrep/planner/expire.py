@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from zrep.errors import InvariantBroken
+from zrep.frozen import dataclass
 from zrep.model.autosnap import autosnap_class
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.names import SnapClass, SnapshotName

@@ -7,8 +7,8 @@ dataset in front. ZREP_SNAPSHOT is the full name always.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from zrep.frozen import dataclass
 from zrep.model.names import SnapClass
 from zrep.model.sanoid import number
 from zrep.planner.effective import Effective

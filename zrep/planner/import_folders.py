@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from zrep.errors import Refused, UnknownName, UsageError
+from zrep.frozen import dataclass
 from zrep.model.key import SourceKey, is_word
 from zrep.model.layout import parse_folder, spell_folder
 from zrep.model.source import Source

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zrep.errors import Refused
+from zrep.frozen import dataclass
 from zrep.model.backup import (
     Backup,
     Manifest,

@@ -7,9 +7,9 @@ named beside it, one within that source.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from zrep.errors import Refused, UnknownName, UsageError
+from zrep.frozen import dataclass
 from zrep.model.key import SourceKey
 from zrep.model.source import Source
 

@@ -7,9 +7,9 @@ destroyed the brake looks at the whole: how much it is, and whether the clock ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from zrep.errors import Refused
+from zrep.frozen import dataclass
 from zrep.model.housekeeping import Brake, doomed_since
 from zrep.model.inventory import Snapshot
 

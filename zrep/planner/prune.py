@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from zrep.errors import InvariantBroken
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup, State
 from zrep.model.inventory import Snapshot
 from zrep.model.names import DatasetName, SnapshotName

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 
 from zrep.errors import Refused
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup, Manifest, Pause, SourceRecord, State, encode_manifest
 from zrep.model.coverage import Uncovered
 from zrep.model.methods import METHODS

@@ -7,8 +7,8 @@ do not fit are reported, and a person decides.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from zrep.frozen import dataclass
 from zrep.model.inventory import Bookmark, Dataset, Inventory, Snapshot
 from zrep.model.layout import HISTORY, layout_id
 from zrep.model.names import DatasetName, parse_label

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from zrep.errors import Refused, UnknownName, UsageError
+from zrep.frozen import dataclass
 from zrep.model.backup import Backup, State
 from zrep.model.key import SourceKey
 from zrep.model.restore import Item, Kind, Mode, RestorePlan, Step, exclude_inside

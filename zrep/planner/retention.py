@@ -13,13 +13,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from math import inf
 from operator import le
 from typing import NamedTuple
 
+from zrep.frozen import dataclass
 from zrep.model.names import SnapClass
 from zrep.model.policy import Policy
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from zrep.frozen import dataclass
 from zrep.model.backup import PREFIX
 from zrep.model.inventory import Bookmark, Dataset, Inventory, Snapshot
 from zrep.model.names import DatasetName, SnapshotName

@@ -7,9 +7,10 @@ names count, and only they are ever destroyed; what is held stays and counts amo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
+from zrep.frozen import dataclass
 from zrep.model.autosnap import autosnap_class, autosnap_name
 from zrep.model.names import SnapClass, in_name_order
 from zrep.model.policy import Policy

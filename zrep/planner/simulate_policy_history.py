@@ -7,9 +7,10 @@ the run; so one more than the count is there until the next run, as with sanoid.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
+from zrep.frozen import dataclass
 from zrep.model.names import SnapClass
 from zrep.model.policy import SCHEDULED, Policy
 from zrep.model.pool_view import PoolView

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
+from zrep.frozen import dataclass
 from zrep.model.autosnap import autosnap_name
 from zrep.model.names import DatasetName, SnapClass, SnapshotName, in_name_order
 from zrep.model.pool_view import PoolView

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from zrep.frozen import dataclass
 from zrep.model.names import BackupId
 from zrep.model.tree import Entry
 

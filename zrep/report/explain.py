@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import assert_never
 
+from zrep.frozen import dataclass
 from zrep.model.pool_view import Taken
 from zrep.planner.retention import Keep, Reason, Release, Verdict
 from zrep.planner.simulate_policy import DatasetPlan

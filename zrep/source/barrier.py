@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from zrep.errors import SourceFailed, StillPaused, ZrepError
+from zrep.frozen import dataclass
 from zrep.model.backup import Pause
 from zrep.model.source import Quiesce
 from zrep.source.capsule_json import Quiesced, Thawed

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from zrep.frozen import dataclass
 from zrep.model.mounts import HostMounts, Mount
 
 MAX_OUTPUT = 1024 * 1024

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from zrep.errors import AccessRefused, Busy, CommandFailed, CommandTimeout, SourceFailed
+from zrep.frozen import dataclass
 from zrep.host.port import Completed, Host
 from zrep.source.capsule_json import (
     BadReply,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from zrep.frozen import dataclass
 from zrep.source.capsule_json import BadReply, Fields, Hold, of_kind, parse_holds
 from zrep.source.capsules import Capsules
 

@@ -5,8 +5,7 @@ It is asked before anything is deleted, and once more with the totals of what wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from zrep.frozen import dataclass
 from zrep.model.backup import SourceRecord
 from zrep.model.guard import Allowance
 from zrep.model.waiting import Waiting

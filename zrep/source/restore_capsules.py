@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from zrep.frozen import dataclass
 from zrep.source.capsule_json import BadReply, Fields, Problem, of_kind, parse_problem
 from zrep.source.capsules import Capsules
 

@@ -7,9 +7,9 @@ what is read is named by the module alone.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
+from zrep.frozen import dataclass
 from zrep.model.key import is_word
 from zrep.model.source import Method
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from zrep.frozen import dataclass
 
 _FIRST_LINE = re.compile(r"rsync +version +v?(\d+(?:\.\d+)*)")
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")

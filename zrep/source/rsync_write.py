@@ -7,8 +7,9 @@ constant, and the module exists only while root there has armed it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from zrep.frozen import dataclass
 from zrep.model.restore import Change
 from zrep.source.rsync import Argv, Judgement, Verdict, check_exclude
 

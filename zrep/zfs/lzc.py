@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from zrep.errors import ZfsError
+from zrep.frozen import dataclass
 from zrep.model.names import SnapshotName
 from zrep.zfs import wording
 from zrep.zfs.local import LocalZfs

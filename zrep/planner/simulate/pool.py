@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import sha256
 
 from zrep.errors import DatasetMissing
+from zrep.frozen import dataclass
 from zrep.model.inventory import Bookmark, Snapshot
 from zrep.model.names import DatasetName, Guid, SnapshotName, Txg
 

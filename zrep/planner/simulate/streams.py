@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zrep.errors import DatasetBusy, DatasetExists, DatasetMissing, PoolFull, ZfsError
+from zrep.frozen import dataclass
 from zrep.model.inventory import Snapshot
 from zrep.model.names import DatasetName, Guid, Txg
 from zrep.model.plan import SendSpec
