@@ -18,6 +18,7 @@ from zrep.capsule.render import render_source_conf
 from zrep.cli.main import run
 from zrep.engine.journal import Journal
 from zrep.engine.lock import exclusive
+from zrep.engine.source_hosts import SourceHosts
 from zrep.engine.sync import Run, SyncReport, plan_sync
 from zrep.host.port import Host
 from zrep.model.housekeeping import Housekeeping
@@ -66,7 +67,8 @@ def back_up(site: PipeSite, moment: datetime = BEFORE) -> SyncReport:
     with exclusive(site.run_dir, "set-platform") as lock:
         plan = plan_sync(site, site.backup_set(None), now=moment)
         with Journal(site.state_dir, "sync-platform", str(plan.label.id)) as journal:
-            return Run(site, plan, journal, Told(), lock).execute()
+            hosts = SourceHosts(site, plan.set, str(plan.label.id), journal, Told())
+            return Run(site, plan, hosts, lock).execute()
 
 
 def commands(site: PipeSite, patch: pytest.MonkeyPatch) -> Zrep:

@@ -6,7 +6,7 @@ Each is asked at the same time as the others, and each step is journalled.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
@@ -23,9 +23,10 @@ from zrep.source.capsule_json import ProbeReport
 from zrep.source.capsules import SECONDS, Capsules
 from zrep.source.leftovers import clear, has_leftovers
 from zrep.source.releases import Releases
-from zrep.source.together import together, together_until
+from zrep.source.together import begin, together, together_until
 
 T = TypeVar("T")
+Probing = Callable[[], Mapping[str, ProbeReport]]
 
 
 class Teller(Protocol):
@@ -34,29 +35,55 @@ class Teller(Protocol):
     def warn(self, text: str) -> None: ...
 
 
+def begin_probes(site: Site, backup_set: BackupSet) -> Probing:
+    """Asks every host of the set how it is; calling what this returns waits for their answers.
+
+    Nothing is changed there, so it may begin before anything else is known of the run.
+    """
+    return _probing(_capsules(site, backup_set), backup_set)
+
+
+def _probing(capsules: Mapping[str, Capsules], backup_set: BackupSet) -> Probing:
+    name = backup_set.name
+    return begin({h: partial(c.probe, set_name=name) for h, c in capsules.items()})
+
+
+def _capsules(site: Site, backup_set: BackupSet) -> Mapping[str, Capsules]:
+    names = sorted({*backup_set.hosts, *backup_set.paused_hosts})
+    return {name: Capsules(site.source_host(name)) for name in names}
+
+
 class SourceHosts:
     """The source hosts of `backup_set`, and those that are only paused for it.
 
     `absent` are the sources that could not be prepared and are left out, and why. Whoever has
     read a source tells `releases`, so that no host keeps its snapshots longer than it must.
+    `probing` are the answers to `begin_probes`, when that was called before.
     """
 
     def __init__(
-        self, site: Site, backup_set: BackupSet, run: str, journal: Journal, progress: Progress
+        self,
+        site: Site,
+        backup_set: BackupSet,
+        run: str,
+        journal: Journal,
+        progress: Progress,
+        *,
+        probing: Probing | None = None,
     ) -> None:
         self.set = backup_set
         self.run = run
         self.journal = journal
         self.progress = progress
-        names = sorted({*backup_set.hosts, *backup_set.paused_hosts})
         self.absent: dict[SourceKey, SourceFailed] = {}
-        self.capsules = {name: Capsules(site.source_host(name)) for name in names}
+        self.capsules = _capsules(site, backup_set)
+        self._begun = probing
         self.releases = Releases((s.key for s in backup_set.sources), self._release)
         self._unreleased: dict[str, ZrepError] = {}
 
     def probe(self) -> Mapping[str, ProbeReport]:
         """All hosts as they are, after leftovers of crashed runs were removed."""
-        reports = self._probe()
+        reports = self._probe(self._begun)
         left = {h: r for h, r in reports.items() if has_leftovers(r, self.set.name)}
         if not left:
             return reports
@@ -64,11 +91,10 @@ class SourceHosts:
             together({h: partial(self._clear, h, report) for h, report in left.items()})
         return self._probe()
 
-    def _probe(self) -> Mapping[str, ProbeReport]:
+    def _probe(self, begun: Probing | None = None) -> Mapping[str, ProbeReport]:
         with self._step("probe", self.capsules):
-            return together(
-                {h: partial(c.probe, set_name=self.set.name) for h, c in self.capsules.items()}
-            )
+            probing = begun or _probing(self.capsules, self.set)
+            return probing()
 
     def _clear(self, host: str, report: ProbeReport) -> None:
         clear(self.capsules[host], report, set_name=self.set.name, run=self.run)

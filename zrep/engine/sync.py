@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zrep import __version__
@@ -22,10 +21,11 @@ from zrep.engine.progress import Progress
 from zrep.engine.pull import UNCONFINED, is_confined
 from zrep.engine.recovery import Papers, lay_papers
 from zrep.engine.site import Site
-from zrep.engine.source_hosts import SourceHosts
+from zrep.engine.source_hosts import SourceHosts, begin_probes
 from zrep.engine.transfer import Guards, Transfers, find_guards, settle, transfer_all
 from zrep.engine.verify_sources import verify_sources
 from zrep.errors import DatasetExists, PartialResult, StillPaused, ZrepError
+from zrep.frozen import dataclass
 from zrep.host.mux import Stop
 from zrep.model.backup import Backup, Pause, SourceRecord, State
 from zrep.model.coverage import Uncovered
@@ -123,10 +123,13 @@ def sync(
         exclusive(site.run_dir, f"set-{backup_set.name}") as lock,
         Outwards(site, job, progress, watch=backup_set.watch, keys=keys) as outwards,
     ):
+        probing = begin_probes(site, backup_set)
         plan = plan_sync(site, backup_set, now=datetime.now(UTC), accept=accept)
         outwards.run = plan.label.id
-        with Journal(site.state_dir, job.stem, str(plan.label.id)) as journal:
-            run = Run(site, plan, journal, progress, lock, papers)
+        run_id = str(plan.label.id)
+        with Journal(site.state_dir, job.stem, run_id) as journal:
+            hosts = SourceHosts(site, plan.set, run_id, journal, progress, probing=probing)
+            run = Run(site, plan, hosts, lock, papers)
             try:
                 report = run.execute()
             finally:
@@ -143,22 +146,21 @@ class Run:
         self,
         site: Site,
         plan: SyncPlan,
-        journal: Journal,
-        progress: Progress,
+        hosts: SourceHosts,
         lock: int,
         papers: Papers | None = None,
     ) -> None:
         self.site = site
         self.plan = plan
-        self.journal = journal
-        self.progress = progress
+        self.hosts = hosts
+        self.journal = hosts.journal
+        self.progress = hosts.progress
         self.lock = lock
         self.papers = papers
         self.started = time.monotonic()
         self.warnings: list[str] = []
         self.published: Publish | None = None
         self.uncovered: tuple[Uncovered, ...] = ()
-        self.hosts = SourceHosts(site, plan.set, self.run_id, journal, progress)
 
     @property
     def run_id(self) -> str:

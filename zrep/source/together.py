@@ -19,6 +19,17 @@ def together(actions: Mapping[str, Callable[[], T]]) -> Mapping[str, T]:
     return _results(futures)
 
 
+def begin(actions: Mapping[str, Callable[[], T]]) -> Callable[[], Mapping[str, T]]:
+    """The same, begun now and waited for when what this returns is called.
+
+    Whoever is interrupted before that leaves them under way: for actions that change nothing.
+    """
+    pool = ThreadPoolExecutor(max_workers=max(1, len(actions)))
+    futures = {host: pool.submit(action) for host, action in actions.items()}
+    pool.shutdown(wait=False)
+    return lambda: _results(futures)
+
+
 def together_until(actions: Mapping[str, Callable[[], T]], deadline: float) -> Mapping[str, T]:
     """The same by `deadline` (time.monotonic); the first failure, or lateness, is raised at once.
 
