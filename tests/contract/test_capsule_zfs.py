@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -230,3 +232,52 @@ def test_a_restore_is_not_armed_where_another_dataset_is_mounted(
     done = world.run("/usr/libexec/zrep/zrep-arm", "mail")
     assert done.returncode == 1
     assert "not dataset tank/mail" in done.stderr
+
+
+def test_who_looks_ahead_ends_with_the_rsync_that_asked(
+    world: CapsuleWorld, capsules: Capsules
+) -> None:
+    capsules.snapshot(run=RUN, set_name="platform")
+    with subprocess.Popen(("sleep", "60")) as transfer:
+        try:
+            asked = sentinel(world, f"RSYNC_PID={transfer.pid}")
+            assert (asked.returncode, asked.stdout) == (0, "")
+            assert wait_until(lambda: watchers(transfer.pid) == 1)
+        finally:
+            transfer.kill()
+    assert wait_until(lambda: watchers(transfer.pid) == 0)
+    capsules.release()
+    assert world.mounts() == []
+
+
+def test_without_an_rsync_nobody_looks_ahead(world: CapsuleWorld, capsules: Capsules) -> None:
+    capsules.snapshot(run=RUN, set_name="platform")
+    asked = sentinel(world)
+    assert (asked.returncode, asked.stdout, asked.stderr) == (0, "", "")
+    capsules.release()
+
+
+def sentinel(world: CapsuleWorld, *variables: str) -> subprocess.CompletedProcess[str]:
+    """rsync's question before a transfer."""
+    return world.run(
+        "env",
+        f"RSYNC_MODULE_NAME=mail.{RUN}",
+        "RSYNC_MODULE_PATH=/run/zrep/mnt/mail",
+        *variables,
+        "/usr/libexec/zrep/check-sentinel",
+    )
+
+
+def watchers(pid: int) -> int:
+    """How many wait for the end of that process."""
+    asked = subprocess.run(
+        ("pgrep", "-cf", f"tail .*--pid={pid}$"), capture_output=True, text=True, check=False
+    )
+    return int(asked.stdout)
+
+
+def wait_until(true: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 20
+    while not true() and time.monotonic() < end:
+        time.sleep(0.1)
+    return true()
