@@ -43,12 +43,15 @@ PLAIN = (
     "-e 'ssh -i /root/plain -o StrictHostKeyChecking=no' "
     "root@manager-1:/srv/mail/ /backup/plain/ >/dev/null"
 )
-# When it began and when the first name was there, in nanoseconds, and the session.
+# When it began and when the first name was there, in seconds, and the session. No program runs in
+# between but these two.
 LOOK = r"""
-begun=$(date +%s%N)
+begun=$EPOCHREALTIME
 zrep mount latest --source manager-1/mail >/tmp/mounted
-ls "$(cut -s -f2 /tmp/mounted)" | head -c1 >/dev/null
-echo $begun $(date +%s%N) $(sed -n 's/^session \([^ ,]*\), .*/\1/p' /tmp/mounted)
+while IFS=$'\t' read -r words folder; do [ -z "$folder" ] || break; done </tmp/mounted
+read -r -n1 name < <(ls "$folder")
+listed=$EPOCHREALTIME
+[ -n "$name" ] && echo $begun $listed $(sed -n 's/^session \([^ ,]*\), .*/\1/p' /tmp/mounted)
 """
 # Folders of a thousand files of a few hundred bytes.
 FILL = """
@@ -131,7 +134,7 @@ def look_into(target: Node) -> None:
     times = []
     for _ in range(ROUNDS):
         begun, listed, session = target.run(LOOK).stdout.split()
-        times.append((int(listed) - int(begun)) / 1e9)
+        times.append(float(listed) - float(begun))
         target.run(f"zrep umount {session}")
     each = ", ".join(f"{t:.1f}" for t in times)
     print(
