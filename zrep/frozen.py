@@ -3,7 +3,7 @@
 The standard library compiles six methods anew for each frozen class. Some hundred classes are a
 fifth of the start of every command. Here only `__init__` is compiled, and what can be the same for
 all classes is shared; fields, slots and `replace` are the standard library's own. Classes behave
-alike, and type checkers see the standard decorator. What is ordered or not frozen is left to it.
+alike, and type checkers see the standard decorator. What is not frozen is left to it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
-from operator import attrgetter
+from operator import attrgetter, ge, gt, le, lt
 from typing import TYPE_CHECKING, Any, NoReturn
 
 __all__ = ["dataclass"]
@@ -23,12 +23,12 @@ else:
 
     def dataclass(*, frozen: bool = False, order: bool = False, **options: bool) -> Any:
         """As dataclasses.dataclass; always called, never the bare name."""
-        if order or not frozen:
-            return dataclasses.dataclass(frozen=frozen, order=order, **options)
-        return lambda cls: _frozen(cls, options)
+        if not frozen:
+            return dataclasses.dataclass(order=order, **options)
+        return lambda cls: _frozen(cls, options, ordered=order)
 
 
-def _frozen(cls: Any, options: dict[str, bool]) -> Any:
+def _frozen(cls: Any, options: dict[str, bool], *, ordered: bool) -> Any:
     made = dataclasses.dataclass(cls, init=False, repr=False, eq=False, **options)
     own = cls.__dict__
     every = fields(made)
@@ -41,6 +41,10 @@ def _frozen(cls: Any, options: dict[str, bool]) -> Any:
     if "__eq__" not in own:
         made.__eq__ = _eq(_values(f.name for f in compared))
         made.__hash__ = _hash(_values(f.name for f in compared if f.hash is not False))
+    if ordered:
+        values = _values(f.name for f in compared)
+        for name, compare in (("lt", lt), ("le", le), ("gt", gt), ("ge", ge)):
+            setattr(made, f"__{name}__", _ordered(compare, values))
     return made
 
 
@@ -96,6 +100,18 @@ def _hash(values: Callable[[object], object]) -> Callable[[object], int]:
         return hash(values(self))
 
     return __hash__
+
+
+def _ordered(
+    compare: Callable[[Any, Any], bool], values: Callable[[object], Any]
+) -> Callable[[object, object], bool]:
+    def ordered(self: object, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        found: bool = compare(values(self), values(other))
+        return found
+
+    return ordered
 
 
 def _repr(self: Any) -> str:

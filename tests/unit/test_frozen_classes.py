@@ -136,11 +136,22 @@ def test_copies_are_equal() -> None:
             pytest.fail("does not match")
 
 
-def test_what_is_ordered_is_left_to_the_standard_library() -> None:
-    @frozen.dataclass(frozen=True, order=True)
-    class Rank:
+def test_order_is_the_same() -> None:
+    for cls in _both(_Plain, kw_only=True, order=True):
+        low, same, high = cls(name="a", parts=[1]), cls(name="a", parts=[1]), cls(name="b")
+        assert (low < high, low <= same, high > low, high >= low) == (True, True, True, True)
+        assert (high < low, high <= low, low > same, low >= high) == (False, False, False, False)
+        with pytest.raises(TypeError, match="not supported"):
+            _ = low < "a"
+
+
+def test_what_may_change_is_left_to_the_standard_library() -> None:
+    @frozen.dataclass(slots=True)
+    class Counter:
         """A number."""
 
         place: int
 
-    assert Rank(1) < Rank(2)
+    count = Counter(1)
+    count.place = 2
+    assert count == Counter(2)

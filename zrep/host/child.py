@@ -3,11 +3,12 @@
 The child has an environment of its own, no terminal, a process group of its own, and `/` as its
 working directory, so that it never keeps a mount busy: paths in argv must be absolute.
 
-It dies with zrep. The kernel sends it SIGKILL when the *thread* that started it ends, however
-that happens, so whoever starts a child must wait for it in the same thread: `Child` is a context
-manager, and nothing in this package hands one out. Three limits of that kernel feature: children
-of the child are not covered (they see the end of their pipes), a set-user-id program such as sudo
-clears it, and a zrep that dies within the first millisecond can be missed.
+It dies with zrep, but for a few that end at once by themselves. The kernel sends it SIGKILL when
+the *thread* that started it ends, however that happens, so whoever starts a child must wait for it
+in the same thread: `Child` is a context manager, and nothing in this package hands one out. Three
+limits of that kernel feature: children of the child are not covered (they see the end of their
+pipes), a set-user-id program such as sudo clears it, and a zrep that dies within the first
+millisecond can be missed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from zrep.host.mux import Deadline
 # setpriv (util-linux) sets the death signal and becomes the program. A preexec_fn could do the
 # same, but is not safe once zrep has threads. Costs under a millisecond.
 _LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
+# These need none: what they change is one call into the kernel, which no signal takes back, and
+# whoever looks into a backup waits for each of them.
+_UNLEASHED = frozenset(("zfs", verb) for verb in ("list", "create", "clone", "hold"))
 _GRACE_SECONDS = 2.0
 _KILL_SECONDS = 5.0
 STDERR_TAIL = 64 * 1024
@@ -63,9 +67,9 @@ def environment(extra: Mapping[str, str] = NOTHING) -> dict[str, str]:
 class NotStarted(Exception):
     """The kernel refused to start a program; `status` is what a shell would have ended with."""
 
-    def __init__(self, error: OSError) -> None:
+    def __init__(self, program: str, error: OSError) -> None:
         self.status = 127 if error.errno == errno.ENOENT else 126
-        super().__init__(f"cannot be started by {_LEASH[0]}: {error.strerror}")
+        super().__init__(f"{program} cannot be started: {error.strerror}")
 
 
 class Child:
@@ -82,9 +86,10 @@ class Child:
         """Raises NotStarted. A program that is missing ends with status 127 instead."""
         self.argv = tuple(argv)
         log_command(__name__, self.argv)
+        words = self.argv if self.argv[:2] in _UNLEASHED else (*_LEASH, *self.argv)
         try:
             self._process = subprocess.Popen(
-                (*_LEASH, *self.argv),
+                words,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -95,7 +100,7 @@ class Child:
                 pass_fds=tuple(pass_fds),
             )
         except OSError as error:
-            raise NotStarted(error) from error
+            raise NotStarted(words[0], error) from error
         self._pidfd = _pidfd(self._process)
 
     def __enter__(self) -> Self:
@@ -170,7 +175,7 @@ def _pidfd(process: subprocess.Popen[bytes]) -> int:
     except OSError as error:
         with process:
             process.kill()
-        raise NotStarted(error) from error
+        raise NotStarted("its watch", error) from error
 
 
 def _opened(pipe: IO[bytes] | None) -> IO[bytes]:
