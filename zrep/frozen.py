@@ -103,13 +103,12 @@ def _hash(values: Callable[[object], object]) -> Callable[[object], int]:
 
 
 def _ordered(
-    compare: Callable[[Any, Any], bool], values: Callable[[object], Any]
-) -> Callable[[object, object], bool]:
-    def ordered(self: object, other: object) -> bool:
+    compare: Callable[[Any, Any], bool], values: Callable[[object], object]
+) -> Callable[[object, object], Any]:
+    def ordered(self: object, other: object) -> Any:
         if other.__class__ is not self.__class__:
             return NotImplemented
-        found: bool = compare(values(self), values(other))
-        return found
+        return compare(values(self), values(other))
 
     return ordered
 
