@@ -1,9 +1,10 @@
 """`dataclass` for frozen classes, made in a fraction of the time.
 
 The standard library compiles six methods anew for each frozen class. Some hundred classes are a
-fifth of the start of every command. Here only `__init__` is compiled, and what can be the same for
-all classes is shared; fields, slots and `replace` are the standard library's own. Classes behave
-alike, and type checkers see the standard decorator. What is not frozen is left to it.
+fifth of the start of every command. Here only `__init__` is compiled, once there is an instance,
+and what can be the same for all classes is shared; fields, slots and `replace` are the standard
+library's own. Classes behave alike, and type checkers see the standard decorator. What is not
+frozen is left to it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def _frozen(cls: Any, options: dict[str, bool], *, ordered: bool) -> Any:
     own = cls.__dict__
     every = fields(made)
     compared = [f for f in every if f.compare]
-    made.__init__ = _init(made, every)
+    made.__init__ = _later(made, every)
     made.__setattr__, made.__delattr__ = _refuse_set, _refuse_delete
     made.__getstate__, made.__setstate__ = _get_state, _set_state
     if "__repr__" not in own:
@@ -46,6 +47,16 @@ def _frozen(cls: Any, options: dict[str, bool], *, ordered: bool) -> Any:
         for name, compare in (("lt", lt), ("le", le), ("gt", gt), ("ge", ge)):
             setattr(made, f"__{name}__", _ordered(compare, values))
     return made
+
+
+def _later(cls: Any, every: Sequence[Field[Any]]) -> Any:
+    """Most classes that a command loads have no instance in it: the first one has it compiled."""
+
+    def __init__(self: object, *args: object, **words: object) -> None:  # noqa: N807
+        cls.__init__ = _init(cls, every)
+        cls.__init__(self, *args, **words)
+
+    return __init__
 
 
 def _init(cls: Any, every: Sequence[Field[Any]]) -> Any:

@@ -69,6 +69,8 @@ def test_fields_and_call_are_the_same(words: type, kw_only: bool) -> None:
     assert ours.__slots__ == theirs.__slots__
     assert ours.__match_args__ == theirs.__match_args__
     assert ours.__doc__ == theirs.__doc__
+    for cls in (ours, theirs):
+        cls(**({"name": "a"} if words is _Plain else {}))
     kinds = [
         [(p.name, p.kind, p.default is p.empty) for p in inspect.signature(c).parameters.values()]
         for c in (ours, theirs)
