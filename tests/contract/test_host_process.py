@@ -123,6 +123,17 @@ def test_without_setpriv_nothing_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert caught.value.returncode == 127
 
 
+def test_what_one_call_into_the_kernel_does_needs_no_leash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "_LEASH", (str(tmp_path / "setpriv"), "--"))
+    monkeypatch.setattr(child, "_UNLEASHED", {("echo", "a"), ("no-such-program", "a")})
+    assert run(("echo", "a", "b")).stdout == "a b\n"
+    with pytest.raises(CommandFailed, match="no-such-program cannot be started: No such") as caught:
+        run(("no-such-program", "a"))
+    assert caught.value.returncode == 127
+
+
 @pytest.fixture
 def lowest_free() -> Iterator[int]:
     """A descriptor above which none is open, and below which none is free."""
