@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -250,6 +251,32 @@ def test_who_looks_ahead_ends_with_the_rsync_that_asked(
     assert world.mounts() == []
 
 
+def test_a_walk_without_end_ends_with_its_rsync(
+    world: CapsuleWorld, capsules: Capsules, tmp_path: Path
+) -> None:
+    """rsync ignores SIGPIPE, and hands that down."""
+    capsules.snapshot(run=RUN, set_name="platform")
+    real, endless = tmp_path / "find", tmp_path / "endless"
+    shutil.copy("/usr/bin/find", real)
+    endless.write_text(
+        f'#!/bin/sh\ncase $1 in /run/zrep/mnt/*) ;; *) exec {real} "$@" ;; esac\n'
+        "while :; do echo 1; done\n"
+    )
+    endless.chmod(0o755)
+    world.run("mount", "--bind", str(endless), "/usr/bin/find")
+    with subprocess.Popen(("sleep", "60")) as transfer:
+        try:
+            asked = sentinel(world, "--ignore-signal=PIPE", f"RSYNC_PID={transfer.pid}")
+            assert (asked.returncode, asked.stdout) == (0, "")
+            assert wait_until(lambda: running("find /run/zrep/mnt/mail -xdev") > 0)
+        finally:
+            transfer.kill()
+    try:
+        assert wait_until(lambda: running("find /run/zrep/mnt/mail -xdev") == 0)
+    finally:
+        subprocess.run(("pkill", "-f", "find /run/zrep/mnt/mail -xdev"), check=False)
+
+
 def test_without_an_rsync_nobody_looks_ahead(world: CapsuleWorld, capsules: Capsules) -> None:
     capsules.snapshot(run=RUN, set_name="platform")
     asked = sentinel(world)
@@ -261,18 +288,21 @@ def sentinel(world: CapsuleWorld, *variables: str) -> subprocess.CompletedProces
     """rsync's question before a transfer."""
     return world.run(
         "env",
+        *variables,
         f"RSYNC_MODULE_NAME=mail.{RUN}",
         "RSYNC_MODULE_PATH=/run/zrep/mnt/mail",
-        *variables,
         "/usr/libexec/zrep/check-sentinel",
     )
 
 
 def watchers(pid: int) -> int:
     """How many wait for the end of that process."""
-    asked = subprocess.run(
-        ("pgrep", "-cf", f"tail .*--pid={pid}$"), capture_output=True, text=True, check=False
-    )
+    return running(f"tail .*--pid={pid}$")
+
+
+def running(words: str) -> int:
+    """How many processes have that command line."""
+    asked = subprocess.run(("pgrep", "-cf", words), capture_output=True, text=True, check=False)
     return int(asked.stdout)
 
 
