@@ -186,10 +186,22 @@ class TestInventory:
         world.zfs.set_properties([one], {"io.zrep:note": "z", "io.zrep:more": "y"})
         found = world.zfs.inventory(world.root, only=("io.zrep:note",)).datasets[0]
         assert [s.properties for s in found.snapshots] == [{"io.zrep:note": "z"}, {}]
-        assert found.properties == {}
+        assert found.properties == {"io.zrep:note": "x"}
         assert [s.name for s in found.snapshots] == [one, two]
         nothing = world.zfs.inventory(world.root, only=("io.zrep:none",)).datasets[0]
         assert [s.properties for s in nothing.snapshots] == [{}, {}]
+
+    def test_of_those_asked_for_only_what_differs_from_above_is_seen(self, world: World) -> None:
+        a, b = child(world, "a"), child(world, "b")
+        note = "io.zrep:src:h1:a-b.c_d"
+        world.zfs.set_properties([world.root, b], {note: "x"})
+        world.zfs.set_properties([a], {note: "y"})
+        (of_a,), (of_b,) = take(world, a, "s"), take(world, b, "s")
+        world.zfs.set_properties([of_a, of_b], {note: "x"})
+        found = world.zfs.inventory(world.root, only=(note,))
+        seen = {str(d.name): d.properties.get(note) for d in found}
+        assert seen == {str(world.root): "x", str(a): "y", str(b): None}
+        assert {s.name: s.properties for s in found.snapshots()} == {of_a: {note: "x"}, of_b: {}}
 
     def test_a_look_at_snapshots_shows_them_as_they_are_and_leaves_out_missing(
         self, world: World

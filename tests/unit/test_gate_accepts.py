@@ -25,7 +25,8 @@ from zrep.engine.mount import SESSIONS as SESSIONS_ROOT
 from zrep.engine.mount import clone_properties
 from zrep.engine.replicate import PARENT
 from zrep.engine.sync import CONTAINER as SYNC_CONTAINER
-from zrep.model.backup import GLANCE
+from zrep.model.backup import GLANCE, source_property
+from zrep.model.key import SourceKey
 from zrep.model.names import DatasetName, SnapshotName
 from zrep.model.plan import SendSpec
 from zrep.zfs import argv as zfs
@@ -45,7 +46,8 @@ def reads(root: DatasetName, snapshot: SnapshotName) -> Iterator[Argv]:
     for snapshots in (True, False):
         yield zfs.list_argv(root, snapshots=snapshots)
         yield zfs.local_properties_argv(root, snapshots=snapshots)
-    yield zfs.list_argv(root, snapshots=True, only=GLANCE)
+    record = source_property(SourceKey("manager-1", "web.1_a"))
+    yield zfs.list_argv(root, snapshots=True, only=(*GLANCE, record))
     yield zfs.get_argv([str(root)], ["mountpoint", "written@x", "io.zrep:state"])
     yield zfs.get_argv([str(snapshot), f"{root}#mark"], ["guid"])
     yield zfs.holds_argv([snapshot])

@@ -42,6 +42,8 @@ zfs list -H -p -r -t all -o name backup/current
 zfs list -H -p -r -t filesystem,volume -o name;id backup/current
 zfs list -H -p -r -t filesystem,volume -o name,org.example:x backup/current
 zfs list -H -p -r -t filesystem,volume -o name,io.zrep:x;id backup/current
+zfs list -H -p -r -t filesystem,volume -o name,io.zrep:src:a:;id backup/current
+zfs list -H -p -r -t filesystem,volume -o name,io.zrep:src::a backup/current
 zfs list -H -p -r -t filesystem,volume -o io.zrep:x,name backup/current
 zfs get -H -p -s local,received -o name,property,value all {DS}@{SNAP}
 zfs list -j backup/current

@@ -9,7 +9,7 @@ from zrep.capsule.gate_policy import GatePolicy
 from zrep.capsule.gate_words import Words, dataset, refuse
 from zrep.model.names import DatasetName, SnapshotName
 
-_COLUMNS = r"[a-z_]+(,([a-z_]+|io\.zrep:[a-z]+))*"
+_COLUMNS = r"[a-z_]+(,([a-z_]+|io\.zrep:[a-z]+(:[a-z0-9][a-z0-9_.\-]*)*))*"
 
 
 class Bounds(Protocol):

@@ -16,7 +16,6 @@ from zrep.frozen import dataclass
 from zrep.model.backup import GLANCE, Backup, State
 from zrep.model.inventory import Inventory
 from zrep.model.key import SourceKey
-from zrep.model.layout import layout_id
 from zrep.model.names import DatasetName
 from zrep.model.session import Session, replica_sessions
 from zrep.model.source import Address, Service
@@ -52,13 +51,8 @@ class Place:
         return find_backups(self._observe(), self.root)
 
     def glance(self) -> Sequence[Backup]:
-        """The same by one listing, which may say less: see `glance_backups`.
-
-        Nothing when some were imported, for only their manifests tell what lies in them.
-        """
-        tree = self._observe(only=GLANCE)
-        imported = any(layout_id(s.name.snap) for s in tree.snapshots())
-        return () if imported else glance_backups(tree, self.root)
+        """The same by one listing, which may say less: see `glance_backups`."""
+        return glance_backups(self._observe(only=GLANCE), self.root)
 
     def _observe(self, *, only: Sequence[str] | None = None) -> Inventory:
         look = observe_target if self.replica is None else observe_replica

@@ -27,13 +27,14 @@ from zrep.engine.verify_sources import verify_sources
 from zrep.errors import DatasetExists, PartialResult, StillPaused, ZrepError
 from zrep.frozen import dataclass
 from zrep.host.mux import Stop
-from zrep.model.backup import Backup, Pause, SourceRecord, State
+from zrep.model.backup import GLANCE, Backup, Pause, SourceRecord, State, source_property
 from zrep.model.coverage import Uncovered
 from zrep.model.inventory import Inventory
 from zrep.model.names import BackupId, BackupLabel, DatasetName, make_label
 from zrep.model.run_record import Job, Verb
 from zrep.model.source import BackupSet, Source
-from zrep.planner.backups import find_backups
+from zrep.model.waiting import GUARD
+from zrep.planner.backups import find_backups, glance_backups
 from zrep.planner.coverage import find_uncovered
 from zrep.planner.publish import Facts, Publish, check_order, classes_due, plan_publish, with_sheet
 
@@ -81,8 +82,7 @@ def plan_sync(
     site: Site, backup_set: BackupSet, *, now: datetime, accept: Sequence[str] = ()
 ) -> SyncPlan:
     """Reads the target; refuses an id that would not be the newest, and consent to nothing."""
-    inventory = observe_target(site.target, site.root, compression=site.config.target.compression)
-    backups = find_backups(inventory, site.root)
+    inventory, backups = _observe(site, backup_set)
     new = BackupId.at(now)
     check_order(backups, new)
     classes = classes_due(
@@ -95,6 +95,22 @@ def plan_sync(
         create=tuple(_missing_children(inventory, site.root, backup_set.sources)),
         guards=find_guards(backup_set, site.root, inventory, backups, accept=accept),
     )
+
+
+def _observe(site: Site, backup_set: BackupSet) -> tuple[Inventory, Sequence[Backup]]:
+    """By one listing of short properties, unless those leave open what some backup is."""
+    records = (source_property(s.key) for s in backup_set.sources)
+    seen = _read(site, (*GLANCE, GUARD, *records))
+    backups = glance_backups(seen, site.root)
+    if backups and all(b.state is not State.UNVERIFIED for b in backups):
+        return seen, backups
+    whole = _read(site)
+    return whole, find_backups(whole, site.root)
+
+
+def _read(site: Site, only: Sequence[str] | None = None) -> Inventory:
+    compression = site.config.target.compression
+    return observe_target(site.target, site.root, compression=compression, only=only)
 
 
 def _missing_children(

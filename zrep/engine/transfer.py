@@ -59,8 +59,8 @@ def find_guards(
     keys = {s.key for s in backup_set.sources}
     last: dict[SourceKey, SourceRecord] = {}
     for backup in reversed(backups):
-        sources = backup.manifest.sources if backup.manifest else ()
-        last |= {r.key: r for r in sources if r.ok and r.key in keys and not r.folder}
+        records = (child.record for child in backup.children)
+        last |= {r.key: r for r in records if r and r.ok and r.key in keys and not r.folder}
     states = {k: inventory.get(root / str(k)) for k in keys}
     found = {k: decode_waiting(d.properties) for k, d in states.items() if d}
     waiting = {k: w for k, w in found.items() if w}

@@ -120,21 +120,21 @@ class Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """One backup as found in a tree: its children present, judged against its manifest."""
+    """One backup as found in a tree: its children present, judged against its manifest.
+
+    `set_name` is empty when nothing says of which set it is.
+    """
 
     label: BackupLabel
     state: State
     children: tuple[Child, ...]
+    set_name: str = ""
     manifest: Manifest | None = field(default=None)
     sheet: Snapshot | None = None
 
     @property
     def id(self) -> BackupId:
         return self.label.id
-
-    @property
-    def set_name(self) -> str:
-        return self.manifest.set_name if self.manifest else ""
 
     @property
     def keys(self) -> tuple[SourceKey, ...]:
@@ -187,7 +187,7 @@ def encode_manifest(manifest: Manifest) -> dict[str, str]:
     if len(captured) <= MAX_CAPTURED:
         properties[CAPTURED] = captured or UNSET
     for record in manifest.sources:
-        properties[f"{_SOURCE}{record.key.host}:{record.key.name}"] = _encode_record(record)
+        properties[source_property(record.key)] = _encode_record(record)
     for pause in manifest.pauses:
         words = {"ms": pause.milliseconds, "containers": pause.containers, "held": pause.held}
         properties[_PAUSE + pause.host] = _compact(words)
@@ -195,6 +195,11 @@ def encode_manifest(manifest: Manifest) -> dict[str, str]:
         paths = [u.path[:MAX_PATH] for u in manifest.uncovered if u.host == host]
         properties[_UNCOVERED + host] = _compact({"paths": paths[:MAX_PATHS], "total": len(paths)})
     return properties
+
+
+def source_property(key: SourceKey) -> str:
+    """The property that has the record of this source."""
+    return f"{_SOURCE}{key.host}:{key.name}"
 
 
 def _compact(words: Mapping[str, object]) -> str:
@@ -268,6 +273,15 @@ def decode_state(properties: Mapping[str, str], present: frozenset[SourceKey]) -
     except (KeyError, ValueError):
         return None
     return state if set(captured.split()) == set(map(str, present)) else State.INCOMPLETE
+
+
+def decode_source(properties: Mapping[str, str], key: SourceKey) -> SourceRecord | None:
+    """What is said of one source; None when nothing is that can be read."""
+    name = source_property(key)
+    try:
+        return _decode_record(name, properties[name])
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def _decode_record(name: str, text: str) -> SourceRecord:

@@ -18,11 +18,12 @@ from zrep.model.backup import (
     SourceRecord,
     State,
     decode_manifest,
+    decode_source,
     decode_state,
 )
 from zrep.model.inventory import Inventory, Snapshot
 from zrep.model.key import SourceKey
-from zrep.model.layout import HISTORY
+from zrep.model.layout import HISTORY, layout_id
 from zrep.model.names import BackupLabel, DatasetName, parse_label
 from zrep.model.recovery import RECOVERY, recovery_dataset
 
@@ -45,8 +46,12 @@ def find_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
 def glance_backups(inventory: Inventory, root: DatasetName) -> tuple[Backup, ...]:
     """The same from the properties of GLANCE alone, without manifests and sheets.
 
-    What was imported is not among them, and what those properties say nothing of is unverified.
+    What those properties say nothing of is unverified, and records are there as far as their
+    properties were read. Nothing when some were imported, for only manifests tell what lies in
+    them.
     """
+    if any(layout_id(s.name.snap) for s in inventory.snapshots()):
+        return ()
     return _newest_first(_glance(label, found) for label, found in _children(inventory, root))
 
 
@@ -114,11 +119,16 @@ def source_key(dataset: DatasetName, root: DatasetName) -> SourceKey | None:
 
 def _glance(label: BackupLabel, found: _Found) -> Backup:
     present = frozenset(key for key, _ in found)
-    said = (decode_state(s.properties, present) for _, s in found)
+    states = (decode_state(s.properties, present) for _, s in found)
+    sets = (s.properties.get(SET, "") for _, s in found)
     return Backup(
         label=label,
-        state=next(filter(None, said), State.UNVERIFIED),
-        children=tuple(Child(key=key, snapshot=snapshot) for key, snapshot in found),
+        state=next(filter(None, states), State.UNVERIFIED),
+        children=tuple(
+            Child(key=key, snapshot=snapshot, record=decode_source(snapshot.properties, key))
+            for key, snapshot in found
+        ),
+        set_name=next(filter(None, sets), ""),
     )
 
 
@@ -133,6 +143,7 @@ def _judge(label: BackupLabel, found: _Found) -> Backup:
         label=label,
         state=_state(manifest, records.values(), present),
         children=children,
+        set_name=manifest.set_name if manifest else "",
         manifest=manifest,
     )
 

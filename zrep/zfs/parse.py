@@ -32,19 +32,24 @@ def parse_inventory(listing: str, properties: str) -> Inventory:
 
 
 def parse_listing(listing: str, only: Sequence[str]) -> Inventory:
-    """The output of list_argv with user properties: those of snapshots, as far as they are own.
+    """The output of list_argv with user properties, as far as they are own.
 
-    A snapshot shows what its dataset has when it has none itself.
+    A snapshot shows what its dataset has when it has none itself, and a dataset what is above it.
     """
     rows = list(_rows(listing, columns_with(only)))
-    of_datasets = {row["name"]: row for row in rows}
-    words = {row["name"]: _own(row, of_datasets, only) for row in rows if "@" in row["name"]}
-    return _inventory(rows, words)
+    by_name = {row["name"]: row for row in rows}
+    return _inventory(rows, {name: _own(row, by_name, only) for name, row in by_name.items()})
 
 
-def _own(row: Row, of_datasets: Mapping[str, Row], only: Sequence[str]) -> Mapping[str, str]:
-    above = of_datasets.get(row["name"].partition("@")[0], {})
+def _own(row: Row, by_name: Mapping[str, Row], only: Sequence[str]) -> Mapping[str, str]:
+    above = by_name.get(_above(row["name"]), {})
     return {key: row[key] for key in only if row[key] not in {"-", above.get(key)}}
+
+
+def _above(name: str) -> str:
+    """a/b@s -> a/b -> a"""
+    dataset, snapshot, _ = name.partition("@")
+    return dataset if snapshot else dataset.rpartition("/")[0]
 
 
 def parse_snapshots(listing: str) -> Iterator[Snapshot]:

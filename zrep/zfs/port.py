@@ -27,9 +27,9 @@ class Zfs(Protocol):
         """Everything at and below `root`; DatasetMissing when root does not exist.
 
         With snapshots=False only datasets (no snapshots, no bookmarks), which is cheaper. With
-        `only`, of all user properties only those of these names, and only of snapshots, which
-        halves the reading of many; a value that the dataset has too is not seen. A gate lets
-        through names of ours alone.
+        `only`, of all user properties only those of these names, which halves the reading of many
+        and more; a value that the dataset above has too is not seen, and what `root` inherits
+        counts as its own. A gate lets through names of ours alone.
         """
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from zrep.errors import DatasetBusy, DatasetExists, PoolFull, ZfsError
-from zrep.model.inventory import Dataset, Inventory, Snapshot
+from zrep.model.inventory import Dataset, Inventory
 from zrep.model.names import DatasetName, SnapshotName, Txg
 from zrep.planner.simulate.pool import Node, Pool
 from zrep.planner.simulate.properties import (
@@ -31,15 +31,23 @@ def inventory(pool: Pool, root: DatasetName, *, snapshots: bool = True) -> Inven
 
 
 def with_only(inventory: Inventory, only: Sequence[str]) -> Inventory:
-    """The same with no other user properties than these of snapshots, where they are own ones."""
+    """The same with no other user properties than these, where they differ from what is above."""
+    shown: dict[DatasetName, Mapping[str, str]] = {}
+
+    def own(properties: Mapping[str, str], above: Mapping[str, str]) -> Mapping[str, str]:
+        found = {k: v for k, v in properties.items() if k in only and v != "-"}
+        return {k: v for k, v in found.items() if above.get(k) != v}
 
     def reduced(dataset: Dataset) -> Dataset:
-        def own(snapshot: Snapshot) -> Snapshot:
-            found = {k: v for k, v in snapshot.properties.items() if k in only and v != "-"}
-            other = {k: v for k, v in found.items() if dataset.properties.get(k) != v}
-            return replace(snapshot, properties=other)
-
-        return replace(dataset, properties={}, snapshots=tuple(map(own, dataset.snapshots)))
+        above = shown.get(dataset.name.parent, {}) if dataset.name.parent else {}
+        here = shown[dataset.name] = {**above, **dataset.properties}
+        return replace(
+            dataset,
+            properties=own(dataset.properties, above),
+            snapshots=tuple(
+                replace(s, properties=own(s.properties, here)) for s in dataset.snapshots
+            ),
+        )
 
     return Inventory(tuple(map(reduced, inventory)))
 
