@@ -31,10 +31,14 @@ class Releases:
 
     def finish(self) -> None:
         """All hosts have been asked and have answered; raises what one of them raised."""
-        with self._lock:
-            for host in self._unread:
-                self._begin(host)
-        self._pool.shutdown()
+        try:
+            with self._lock:
+                for host in self._unread:
+                    self._begin(host)
+        finally:
+            # A thread whose start a signal has interrupted is one the pool does not know of: only
+            # this ends it, and else zrep would wait for it for ever.
+            self._pool.shutdown()
         for future in self._begun.values():
             future.result()
 

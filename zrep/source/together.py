@@ -25,8 +25,10 @@ def begin(actions: Mapping[str, Callable[[], T]]) -> Callable[[], Mapping[str, T
     Whoever is interrupted before that leaves them under way: for actions that change nothing.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, len(actions)))
-    futures = {host: pool.submit(action) for host, action in actions.items()}
-    pool.shutdown(wait=False)
+    try:
+        futures = {host: pool.submit(action) for host, action in actions.items()}
+    finally:
+        pool.shutdown(wait=False)
     return lambda: _results(futures)
 
 
