@@ -60,7 +60,10 @@ def pool_with(fates: Sequence[str]) -> Reading:
             set_name="platform",
             state=State.PARTIAL if fate == "partial" else State.COMPLETE,
             consistency=Consistency.NODE,
-            sources=tuple(SourceRecord(key=k, ok=k == KEYS[0] or fate != "partial") for k in KEYS),
+            sources=tuple(
+                SourceRecord(key=k, ok=k == KEYS[0] or fate != "partial", files=second)
+                for k in KEYS
+            ),
         )
         there = KEYS if fate in ("whole", "old") else KEYS[:1]
         words = {} if fate == "bare" else encode_manifest(told)

@@ -14,6 +14,7 @@ from zrep.engine.site import Site
 from zrep.engine.sync import SyncPlan, plan_sync
 from zrep.engine.transfer import find_guards
 from zrep.model.backup import Backup
+from zrep.model.key import SourceKey
 from zrep.model.names import SnapClass
 from zrep.model.policy import Policy
 from zrep.model.source import Address, BackupSet, Config, Method, Source, Target
@@ -102,7 +103,16 @@ def test_everything_is_read_only_when_short_properties_say_too_little(
     assert listings(zfs) == asked
 
 
-def test_what_is_missing_here_is_made() -> None:
-    zfs = pool_with([])
-    zfs.destroy(ROOT / str(KEYS[0]))
-    assert planned(zfs).create == (ROOT / str(KEYS[0]),)
+def test_the_newest_snapshot_there_is_of_a_source_tells_how_much_it_had() -> None:
+    """Nothing is compared with what was destroyed by hand."""
+    zfs = pool_with(["whole", "whole", "partial", "torn", "partial"])
+    files = {key: record.files for key, record in planned(zfs).guards.last.items()}
+    assert files == {KEYS[0]: 4, KEYS[1]: 1}
+
+
+@pytest.mark.parametrize("fates", [[], ["whole"]])
+def test_what_is_missing_here_is_made(fates: list[str]) -> None:
+    more = Source(key=SourceKey("h3", "c"), method=Method.DIR, path="/more")
+    bigger = BackupSet(name=SET.name, sources=(*SET.sources, more))
+    plan = plan_sync(PoolSite(pool_with(fates)), bigger, now=NOW)
+    assert plan.create == (ROOT / "h3", ROOT / "h3/c")

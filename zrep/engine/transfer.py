@@ -53,8 +53,8 @@ def find_guards(
 ) -> Guards:
     """From the target as it is. UnknownName and UsageError for what `accept` cannot mean.
 
-    `backups` are newest first, of all sets: whichever captured a source last tells of it. In those
-    that were imported nobody has counted.
+    `backups` are newest first, of all sets: whichever captured a source last, and still has that
+    snapshot, tells of it. In those that were imported nobody has counted.
     """
     keys = {s.key for s in backup_set.sources}
     last: dict[SourceKey, SourceRecord] = {}
