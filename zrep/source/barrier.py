@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import field
 from functools import partial
@@ -21,7 +20,7 @@ from zrep.model.backup import Pause
 from zrep.model.source import Quiesce
 from zrep.source.capsule_json import Quiesced, Thawed
 from zrep.source.capsules import Capsules
-from zrep.source.together import together_until
+from zrep.source.together import begin, together_until
 
 # From here on clusters take a paused member for dead.
 LONG_PAUSE_MS = 10_000
@@ -137,11 +136,9 @@ class Barrier:
 
     def _thaw_all(self) -> Mapping[str, Ended]:
         """Every host's last word. A second signal ends our waiting, not the threads' asking."""
-        pool = ThreadPoolExecutor(max_workers=max(1, len(self.hosts)))
-        futures = {h: pool.submit(self._thaw_one, c) for h, c in self.hosts.items()}
-        pool.shutdown(wait=False)
+        answers = begin({h: partial(self._thaw_one, c) for h, c in self.hosts.items()})
         with self.step("thaw"):
-            return {h: f.result() for h, f in futures.items()}
+            return answers()
 
     def _thaw_one(self, capsules: Capsules) -> Ended:
         """Ask until the host confirms, or long after its timer must have let go."""

@@ -22,7 +22,8 @@ def together(actions: Mapping[str, Callable[[], T]]) -> Mapping[str, T]:
 def begin(actions: Mapping[str, Callable[[], T]]) -> Callable[[], Mapping[str, T]]:
     """The same, begun now and waited for when what this returns is called.
 
-    Whoever is interrupted before that leaves them under way: for actions that change nothing.
+    Whoever is interrupted before that leaves them under way: for actions that change nothing, or
+    that must be done whatever happens here.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, len(actions)))
     try:
